@@ -51,9 +51,13 @@ const publishedTemperature = { floor: 8192, scale: 0.1 };
 export function readConfig(metadata: GgufMetadata): ModelConfig {
   const architecture = readString(metadata, "general.architecture");
   if (architecture !== "llama4" && architecture !== "llama") {
-    throw new EngineError("unsupported", `general.architecture: ${JSON.stringify(architecture)}, expected "llama4" or "llama"`, {
-      remedy: "Choose a GGUF of a Llama 4 model (Scout, Maverick) or of a dense Llama.",
-    });
+    throw new EngineError(
+      "unsupported",
+      `general.architecture: ${JSON.stringify(architecture)}, expected "llama4" or "llama"`,
+      {
+        remedy: "Choose a GGUF of a Llama 4 model (Scout, Maverick) or of a dense Llama.",
+      },
+    );
   }
   const key = (name: string): string => `${architecture}.${name}`;
   const integer = (name: string, fallback?: number): number => {
@@ -75,9 +79,11 @@ export function readConfig(metadata: GgufMetadata): ModelConfig {
   const valueDim = integer("attention.value_length", headDim);
   if (valueDim !== headDim) throw bad(key("attention.value_length"), valueDim, `key_length (${headDim})`);
   const ropeDim = integer("rope.dimension_count", headDim);
-  if (ropeDim > headDim || ropeDim % 2 !== 0) throw bad(key("rope.dimension_count"), ropeDim, `an even number up to ${headDim}`);
+  if (ropeDim > headDim || ropeDim % 2 !== 0)
+    throw bad(key("rope.dimension_count"), ropeDim, `an even number up to ${headDim}`);
   const normEps = readNumber(metadata, key("attention.layer_norm_rms_epsilon"));
-  if (!(normEps > 0 && normEps < 1)) throw bad(key("attention.layer_norm_rms_epsilon"), normEps, "a small positive number");
+  if (!(normEps > 0 && normEps < 1))
+    throw bad(key("attention.layer_norm_rms_epsilon"), normEps, "a small positive number");
 
   const shared = {
     name: readString(metadata, "general.name", architecture),
@@ -95,7 +101,11 @@ export function readConfig(metadata: GgufMetadata): ModelConfig {
 
   if (architecture === "llama") {
     const experts = optionalInteger("expert_count", 0);
-    if (experts > 0) throw new EngineError("unsupported", `${key("expert_count")}: ${experts}; mixtures of experts are read for llama4 only`);
+    if (experts > 0)
+      throw new EngineError(
+        "unsupported",
+        `${key("expert_count")}: ${experts}; mixtures of experts are read for llama4 only`,
+      );
     return {
       ...shared,
       architecture,
@@ -113,7 +123,8 @@ export function readConfig(metadata: GgufMetadata): ModelConfig {
 
   const experts = optionalInteger("expert_count", 0);
   const expertsPerToken = experts > 0 ? integer("expert_used_count", 1) : 0;
-  if (expertsPerToken > experts) throw bad(key("expert_used_count"), expertsPerToken, `at most expert_count (${experts})`);
+  if (expertsPerToken > experts)
+    throw bad(key("expert_used_count"), expertsPerToken, `at most expert_count (${experts})`);
   const weightsScale = readNumber(metadata, key("expert_weights_scale"), 1);
   if (weightsScale !== 1 && weightsScale !== 0) {
     throw new EngineError("unsupported", `${key("expert_weights_scale")}: ${weightsScale}, expected 1 or no such key`);
@@ -168,7 +179,10 @@ function ropeFactor(metadata: GgufMetadata, architecture: string): number {
   const type = readString(metadata, `${architecture}.rope.scaling.type`, "none");
   if (type === "none") return 1;
   if (type !== "linear") {
-    throw new EngineError("unsupported", `${architecture}.rope.scaling.type: ${JSON.stringify(type)}, expected "none" or "linear"`);
+    throw new EngineError(
+      "unsupported",
+      `${architecture}.rope.scaling.type: ${JSON.stringify(type)}, expected "none" or "linear"`,
+    );
   }
   const factor = readNumber(metadata, `${architecture}.rope.scaling.factor`, 1);
   if (!(factor > 0)) throw bad(`${architecture}.rope.scaling.factor`, factor, "a positive number");

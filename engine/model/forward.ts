@@ -156,6 +156,12 @@ function attentionShapes(config: ModelConfig, rope: RopeTable): readonly Attenti
     qkNormEps: config.qkNorm ? config.normEps : null,
     temperature: null,
   };
-  const global: AttentionShape = { ...common, chunked: false, rope: null, qkNormEps: null, temperature: config.temperature };
+  const global: AttentionShape = {
+    ...common,
+    chunked: false,
+    rope: null,
+    qkNormEps: null,
+    temperature: config.temperature,
+  };
   return config.globalLayers.map((isGlobal) => (isGlobal ? global : local));
 }

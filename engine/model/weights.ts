@@ -120,7 +120,11 @@ export async function bindWeights(
 type Slot = TensorSource;
 
 /** Stacked experts: three tensors, or gate and up fused in one (newer converters), gate rows first. */
-function expertSlots(plan: UploadPlan, name: (suffix: string) => string, config: ModelConfig): Record<"gate" | "up" | "down", Slot> {
+function expertSlots(
+  plan: UploadPlan,
+  name: (suffix: string) => string,
+  config: ModelConfig,
+): Record<"gate" | "up" | "down", Slot> {
   const { width, experts, expertWidth } = config;
   const down = plan.matrix(name("ffn_down_exps"), [expertWidth, width, experts]);
   if (!plan.has(name("ffn_gate_up_exps"))) {
@@ -208,7 +212,10 @@ class UploadPlan {
 
   peek(name: string): TensorSource {
     const source = this.#tensors.get(name);
-    if (!source) throw new EngineError("modelFile", `${name}: missing tensor`, { remedy: "The file is incomplete: download it again, or join its parts." });
+    if (!source)
+      throw new EngineError("modelFile", `${name}: missing tensor`, {
+        remedy: "The file is incomplete: download it again, or join its parts.",
+      });
     return source;
   }
 
@@ -241,19 +248,30 @@ class UploadPlan {
   }
 
   get parameters(): number {
-    return [...this.#used].reduce((sum, name) => sum + this.peek(name).shape.reduce((product, size) => product * size, 1), 0);
+    return [...this.#used].reduce(
+      (sum, name) => sum + this.peek(name).shape.reduce((product, size) => product * size, 1),
+      0,
+    );
   }
 
   /** Vision tensors may travel in the same file; any other stranger would change the result if it were known. */
   refuseUnknown(): void {
     const strangers = [...this.#tensors.keys()].filter((name) => !this.#used.has(name) && !/^(v|mm)\./.test(name));
     if (strangers.length === 0) return;
-    throw new EngineError("unsupported", `${strangers[0]}: a tensor this architecture does not have (${strangers.length} such)`, {
-      remedy: "The file was made for a variant that Outrider does not know; choose another export of the model.",
-    });
+    throw new EngineError(
+      "unsupported",
+      `${strangers[0]}: a tensor this architecture does not have (${strangers.length} such)`,
+      {
+        remedy: "The file was made for a variant that Outrider does not know; choose another export of the model.",
+      },
+    );
   }
 
-  async upload(ops: Ops, onProgress: (fraction: number) => void, signal?: AbortSignal): Promise<(slot: Slot) => Weight> {
+  async upload(
+    ops: Ops,
+    onProgress: (fraction: number) => void,
+    signal?: AbortSignal,
+  ): Promise<(slot: Slot) => Weight> {
     const total = this.#slots.reduce((sum, slot) => sum + slot.byteLength, 0);
     const weights = new Map<Slot, Weight>();
     let done = 0;

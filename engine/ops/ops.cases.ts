@@ -77,7 +77,15 @@ export function describeOps(name: string, create: () => Promise<Ops>, skipReason
           test(`${type}, ${tokens} tokens`, () =>
             check(tolerance(type), async (ops) => {
               const h = await filled(ops, tokens, 256, 5);
-              ops.feedForward(h, { norm: await ops.upload(randomWeight("F32", [256], 6)), ...(await gatedFfn(ops, type, 256, 512, 1, 7)) }, 1e-5, batchOf(tokens, 0));
+              ops.feedForward(
+                h,
+                {
+                  norm: await ops.upload(randomWeight("F32", [256], 6)),
+                  ...(await gatedFfn(ops, type, 256, 512, 1, 7)),
+                },
+                1e-5,
+                batchOf(tokens, 0),
+              );
               return { out: h, rows: tokens };
             }));
         }
@@ -86,7 +94,13 @@ export function describeOps(name: string, create: () => Promise<Ops>, skipReason
 
     describe("mixtureOfExperts", () => {
       for (const type of ["F32", "Q8_0", "Q4_0", "Q4_K", "Q6_K"] as const) {
-        for (const [tokens, experts, topK] of [[1, 4, 1], [7, 4, 1], [67, 16, 1], [9, 8, 2], [3, 128, 1]] as const) {
+        for (const [tokens, experts, topK] of [
+          [1, 4, 1],
+          [7, 4, 1],
+          [67, 16, 1],
+          [9, 8, 2],
+          [3, 128, 1],
+        ] as const) {
           test(`${type}, ${tokens} tokens, top ${topK} of ${experts}`, () =>
             check(tolerance(type), async (ops) => {
               const h = await filled(ops, tokens, 256, 8);
@@ -155,7 +169,17 @@ export function describeOps(name: string, create: () => Promise<Ops>, skipReason
 
       test("a chunk starts with an empty cache although its layer holds the one before", async () => {
         // One key only: softmax over itself is 1, so the output is exactly Wo · v of that token.
-        const shape: AttentionShape = { heads: 2, kvHeads: 1, headDim: 32, normEps: 1e-5, scale: 1, chunked: true, rope: null, qkNormEps: null, temperature: null };
+        const shape: AttentionShape = {
+          heads: 2,
+          kvHeads: 1,
+          headDim: 32,
+          normEps: 1e-5,
+          scale: 1,
+          chunked: true,
+          rope: null,
+          qkNormEps: null,
+          temperature: null,
+        };
         await check(2e-5, async (ops) => {
           const weights = await attentionWeights(ops, "F32", 64, shape, 30);
           const kv = ops.createKv(1, 32, 4);
@@ -192,20 +216,72 @@ type BareShape = Omit<AttentionShape, "rope"> & { readonly rope: boolean };
 
 const bare = (over: Partial<BareShape>): BareShape => {
   const headDim = over.headDim ?? 64;
-  return { heads: 4, kvHeads: 2, headDim, normEps: 1e-5, scale: 1 / Math.sqrt(headDim), chunked: false, rope: false, qkNormEps: null, temperature: null, ...over };
+  return {
+    heads: 4,
+    kvHeads: 2,
+    headDim,
+    normEps: 1e-5,
+    scale: 1 / Math.sqrt(headDim),
+    chunked: false,
+    rope: false,
+    qkNormEps: null,
+    temperature: null,
+    ...over,
+  };
 };
 
 const attentionCases: readonly { title: string; shape: BareShape; rows: readonly number[]; type: GgmlType }[] = [
   { title: "one token sees itself", shape: bare({}), rows: [1], type: "F32" },
   { title: "a prompt, then single tokens, with rotation", shape: bare({ rope: true }), rows: [17, 1, 1], type: "F32" },
-  { title: "QK norm after rotation, chunked", shape: bare({ rope: true, chunked: true, qkNormEps: 1e-5 }), rows: [33, 1, 30, 1], type: "F32" },
-  { title: "temperature steps at floor - 1", shape: bare({ temperature: { floor: 8, scale: 0.1 } }), rows: [7, 1, 1, 20], type: "F32" },
-  { title: "a tile of queries over several tiles of keys", shape: bare({ rope: true }), rows: [64, 67, 129, 1], type: "F32" },
-  { title: "head dim 128, five query heads a KV head", shape: bare({ heads: 10, kvHeads: 2, headDim: 128, rope: true }), rows: [19, 3, 1], type: "F32" },
+  {
+    title: "QK norm after rotation, chunked",
+    shape: bare({ rope: true, chunked: true, qkNormEps: 1e-5 }),
+    rows: [33, 1, 30, 1],
+    type: "F32",
+  },
+  {
+    title: "temperature steps at floor - 1",
+    shape: bare({ temperature: { floor: 8, scale: 0.1 } }),
+    rows: [7, 1, 1, 20],
+    type: "F32",
+  },
+  {
+    title: "a tile of queries over several tiles of keys",
+    shape: bare({ rope: true }),
+    rows: [64, 67, 129, 1],
+    type: "F32",
+  },
+  {
+    title: "head dim 128, five query heads a KV head",
+    shape: bare({ heads: 10, kvHeads: 2, headDim: 128, rope: true }),
+    rows: [19, 3, 1],
+    type: "F32",
+  },
   { title: "head dim 8", shape: bare({ heads: 8, kvHeads: 4, headDim: 8, rope: true }), rows: [5, 1], type: "F32" },
   { title: "one KV head for all", shape: bare({ heads: 6, kvHeads: 1 }), rows: [300, 1], type: "F32" },
-  { title: "long context, one token at a time", shape: bare({ heads: 2, kvHeads: 2, headDim: 32 }), rows: [512, 512, 1, 1], type: "F32" },
-  ...(["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4"] as const).map((type) => ({
+  {
+    title: "long context, one token at a time",
+    shape: bare({ heads: 2, kvHeads: 2, headDim: 32 }),
+    rows: [512, 512, 1, 1],
+    type: "F32",
+  },
+  ...(
+    [
+      "F16",
+      "BF16",
+      "Q8_0",
+      "Q4_0",
+      "Q4_1",
+      "Q5_0",
+      "Q5_1",
+      "Q4_K",
+      "Q5_K",
+      "Q6_K",
+      "IQ4_NL",
+      "IQ4_XS",
+      "MXFP4",
+    ] as const
+  ).map((type) => ({
     title: "projections",
     shape: bare({ rope: true, qkNormEps: 1e-5 }),
     rows: [9, 1],
@@ -231,12 +307,23 @@ export function largestError(seen: Float32Array, expected: Float32Array): number
 async function filled(ops: Ops, rows: number, cols: number, seed: number): Promise<Tensor> {
   const table = await ops.upload(randomWeight("F32", [cols, rows], seed));
   const tensor = ops.createTensor(rows, cols);
-  ops.embed(tensor, table, Uint32Array.from({ length: rows }, (_, row) => row));
+  ops.embed(
+    tensor,
+    table,
+    Uint32Array.from({ length: rows }, (_, row) => row),
+  );
   await ops.submit();
   return tensor;
 }
 
-async function gatedFfn(ops: Ops, type: GgmlType, width: number, hidden: number, experts: number, seed: number): Promise<GatedFfn> {
+async function gatedFfn(
+  ops: Ops,
+  type: GgmlType,
+  width: number,
+  hidden: number,
+  experts: number,
+  seed: number,
+): Promise<GatedFfn> {
   return {
     gate: await ops.upload(randomWeight(type, [width, hidden, experts], seed)),
     up: await ops.upload(randomWeight(type, [width, hidden, experts], seed + 100)),
@@ -244,8 +331,15 @@ async function gatedFfn(ops: Ops, type: GgmlType, width: number, hidden: number,
   };
 }
 
-async function attentionWeights(ops: Ops, type: GgmlType, width: number, shape: Pick<AttentionShape, "heads" | "kvHeads" | "headDim">, seed: number): Promise<AttentionWeights> {
-  const weight = (cols: number, rows: number, offset: number): Promise<Weight> => ops.upload(randomWeight(type, [cols, rows], seed + offset));
+async function attentionWeights(
+  ops: Ops,
+  type: GgmlType,
+  width: number,
+  shape: Pick<AttentionShape, "heads" | "kvHeads" | "headDim">,
+  seed: number,
+): Promise<AttentionWeights> {
+  const weight = (cols: number, rows: number, offset: number): Promise<Weight> =>
+    ops.upload(randomWeight(type, [cols, rows], seed + offset));
   return {
     norm: await ops.upload(randomWeight("F32", [width], seed)),
     q: await weight(width, shape.heads * shape.headDim, 1),
@@ -271,7 +365,12 @@ export function randomWeight(type: GgmlType, shape: readonly number[], seed: num
 
 function f32Weight(name: string, shape: readonly number[], value: (index: number) => number): TensorSource {
   const elements = shape.reduce((product, size) => product * size, 1);
-  return inMemory(name, "F32", shape, new Uint8Array(Float32Array.from({ length: elements }, (_, i) => value(i)).buffer));
+  return inMemory(
+    name,
+    "F32",
+    shape,
+    new Uint8Array(Float32Array.from({ length: elements }, (_, i) => value(i)).buffer),
+  );
 }
 
 function inMemory(name: string, type: GgmlType, shape: readonly number[], bytes: Uint8Array): TensorSource {

@@ -4,7 +4,12 @@ import type { TensorSource } from "../../formats/tensorSource.ts";
 import { createReferenceOps } from "./referenceOps.ts";
 
 /** The oracle itself is tested only with weights whose answer can be done in the head. */
-const matrix = (name: string, shape: readonly number[], values: readonly number[], type: GgmlType = "F32"): TensorSource => {
+const matrix = (
+  name: string,
+  shape: readonly number[],
+  values: readonly number[],
+  type: GgmlType = "F32",
+): TensorSource => {
   const bytes = new Uint8Array(Float32Array.from(values).buffer);
   return {
     name,
@@ -16,7 +21,8 @@ const matrix = (name: string, shape: readonly number[], values: readonly number[
     },
   };
 };
-const identity = (n: number, scale = 1): number[] => Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? scale : 0));
+const identity = (n: number, scale = 1): number[] =>
+  Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? scale : 0));
 const silu = (x: number): number => x / (1 + Math.exp(-x));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -47,7 +53,17 @@ test("identity experts: the router's sigmoid scales the expert's input, the shar
 
 test("attention with one-hot keys returns the value of the key the query points at", async () => {
   const ops = createReferenceOps();
-  const shape = { heads: 1, kvHeads: 1, headDim: 4, normEps: 1e-12, scale: 100, chunked: false, rope: null, qkNormEps: null, temperature: null };
+  const shape = {
+    heads: 1,
+    kvHeads: 1,
+    headDim: 4,
+    normEps: 1e-12,
+    scale: 100,
+    chunked: false,
+    rope: null,
+    qkNormEps: null,
+    temperature: null,
+  };
   const weights = {
     norm: await ops.upload(matrix("norm", [4], [1, 1, 1, 1])),
     q: await ops.upload(matrix("q", [4, 4], identity(4))),
@@ -69,7 +85,17 @@ test("attention with one-hot keys returns the value of the key the query points 
 test("rotation turns each interleaved pair and leaves elements past the table alone", async () => {
   const ops = createReferenceOps();
   const quarterTurns = Float32Array.from([1, 0, 0, 1, -1, 0]); // 0°, 90°, 180° for one pair
-  const shape = { heads: 1, kvHeads: 1, headDim: 4, normEps: 1e-12, scale: 1, chunked: false, rope: ops.createRopeTable(quarterTurns, 3, 1), qkNormEps: null, temperature: null };
+  const shape = {
+    heads: 1,
+    kvHeads: 1,
+    headDim: 4,
+    normEps: 1e-12,
+    scale: 1,
+    chunked: false,
+    rope: ops.createRopeTable(quarterTurns, 3, 1),
+    qkNormEps: null,
+    temperature: null,
+  };
   const eye = await ops.upload(matrix("eye", [4, 4], identity(4)));
   const weights = { norm: await ops.upload(matrix("norm", [4], [1, 1, 1, 1])), q: eye, k: eye, v: eye, output: eye };
   const h = ops.createTensor(2, 4);
@@ -77,12 +103,24 @@ test("rotation turns each interleaved pair and leaves elements past the table al
   const q = ops.createTensor(2, 4);
   ops.projectQkv(q, ops.createKv(1, 4, null), h, weights, shape, { tokens: 2, start: 0, chunkStart: 0 });
   const root2 = Math.SQRT2;
-  expect(Array.from(await ops.read(q, 2), (x) => Number(x.toFixed(5)))).toEqual([root2, 0, root2, 0, 0, root2, root2, 0].map((x) => Number(x.toFixed(5))));
+  expect(Array.from(await ops.read(q, 2), (x) => Number(x.toFixed(5)))).toEqual(
+    [root2, 0, root2, 0, 0, root2, root2, 0].map((x) => Number(x.toFixed(5))),
+  );
 });
 
 test("temperature uses position + 1: the last token of a floor already has the next step", async () => {
   const ops = createReferenceOps();
-  const shape = { heads: 1, kvHeads: 1, headDim: 2, normEps: 1e-12, scale: 1, chunked: false, rope: null, qkNormEps: null, temperature: { floor: 4, scale: 0.1 } };
+  const shape = {
+    heads: 1,
+    kvHeads: 1,
+    headDim: 2,
+    normEps: 1e-12,
+    scale: 1,
+    chunked: false,
+    rope: null,
+    qkNormEps: null,
+    temperature: { floor: 4, scale: 0.1 },
+  };
   const eye = await ops.upload(matrix("eye", [2, 2], identity(2)));
   const weights = { norm: await ops.upload(matrix("norm", [2], [1, 1])), q: eye, k: eye, v: eye, output: eye };
   const h = ops.createTensor(2, 2);

@@ -4,8 +4,9 @@
  * Weights are dequantised once and stay exact; activations are never quantised. Whatever a fast backend does, its
  * distance from these numbers is the error it must explain.
  */
-import type { TensorSource } from "../../formats/tensorSource.ts";
+
 import { dequantise } from "../../formats/quant/dequantise.ts";
+import type { TensorSource } from "../../formats/tensorSource.ts";
 import type {
   AttentionShape,
   AttentionWeights,
