@@ -17,7 +17,6 @@ import type {
   Lane,
   LoadEvent,
   LoadRequest,
-  ModelInfo,
   PackEvent,
   PackRequest,
   Sampling,
@@ -36,6 +35,7 @@ import { Session } from "./generate/session.ts";
 import { fillInMiddlePrompt } from "./model/fillInMiddle.ts";
 import { loadModel, type Model } from "./model/model.ts";
 import { encodePackedChat } from "./model/packedPrompt.ts";
+import { prefillFlops, tokensWithin } from "./model/prefillCost.ts";
 import { prefixPrompt } from "./model/prefixPrompt.ts";
 import { createCpuOps } from "./ops/cpu/cpuOps.ts";
 import type { Ops } from "./ops/ops.ts";
@@ -56,8 +56,8 @@ interface Loaded {
   readonly request: LoadRequest;
   readonly scheduler: Scheduler;
   readonly sessions: Record<"complete" | "chat", Session>;
-  /** Tokens a second of the last long prefill: prompts are sized by what the user would wait for. */
-  prefillRate: number;
+  /** Operations a second of the last long prefill: prompts are sized by what the user would wait for. */
+  flopsPerSecond: number;
 }
 
 /** What the checkpoint ships with: temperature 0.6, top-p 0.9. */
@@ -65,8 +65,12 @@ const chatSampling: Sampling = { temperature: 0.6, topP: 0.9, topK: 0, minP: 0, 
 const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, seed: 0 };
 
 /** A first prefill may take this long; what does not fit the time is left out of the prompt and listed. */
-const packPrefillSeconds = 20;
+const packPrefillSeconds = 15;
 const completionPrefillSeconds = 0.25;
+/** Before anything was measured: what the CPU backend reaches on two cores of 2023. */
+const assumedFlopsPerSecond = 20e9;
+/** Shorter prefills measure overhead. */
+const tokensToMeasure = 256;
 /** Tokens of the window kept free for the conversation behind a pack. */
 const conversationRoom = 1024;
 /** Tokens a chat template puts around a message, generously. */
@@ -117,10 +121,8 @@ class Engine implements LocalEngine {
   async *complete(request: CompletionRequest, signal?: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
     const loaded = this.#require();
     const { tokenizer, config } = loaded.model;
-    const budget = Math.min(
-      config.contextTokens - request.maxTokens,
-      promptBudget(loaded.prefillRate, completionPrefillSeconds, 256, 4096),
-    );
+    const affordable = tokensWithin(config, loaded.flopsPerSecond * completionPrefillSeconds);
+    const budget = Math.min(config.contextTokens - request.maxTokens, Math.max(256, Math.min(4096, affordable)));
     const prompt = tokenizer.fillInMiddle
       ? fillInMiddlePrompt(tokenizer, request, budget)
       : prefixPrompt(tokenizer, request.prefix, budget);
@@ -211,7 +213,7 @@ class Engine implements LocalEngine {
       const model = await loadModel(request.modelPath, ops, report, signal);
       const scheduler = new Scheduler();
       const sessions = { complete: new Session(model, scheduler), chat: new Session(model, scheduler) };
-      this.#loaded = { model, request, scheduler, sessions, prefillRate: assumedRate(model.info) };
+      this.#loaded = { model, request, scheduler, sessions, flopsPerSecond: assumedFlopsPerSecond };
       this.#status = { kind: "ready", model: model.info };
       emit({ kind: "loaded", model: model.info });
     } catch (error) {
@@ -271,7 +273,8 @@ class Engine implements LocalEngine {
   /** What the window leaves beside `reserved` tokens, and what a first prefill can read in the time a user would wait. */
   #packBudget(loaded: Loaded, reserved: number): number {
     const window = loaded.model.config.contextTokens - reserved - conversationRoom;
-    return Math.min(window, promptBudget(loaded.prefillRate, packPrefillSeconds, 2048, window));
+    const affordable = tokensWithin(loaded.model.config, loaded.flopsPerSecond * packPrefillSeconds);
+    return Math.min(window, Math.max(2048, affordable));
   }
 
   /** Keeps the status and the measured prefill rate true while a generation runs. */
@@ -293,9 +296,10 @@ class Engine implements LocalEngine {
           const tokensPerSecond = (1000 * pieces) / Math.max(1, performance.now() - started);
           this.#status = { kind: "working", model, lane, phase: { kind: "decode", tokens: pieces, tokensPerSecond } };
         } else {
-          const evaluated = event.timings.promptTokens - event.timings.cachedTokens;
-          if (evaluated >= 256 && event.timings.prefillMs > 0) {
-            loaded.prefillRate = (1000 * evaluated) / event.timings.prefillMs;
+          const { promptTokens, cachedTokens, prefillMs } = event.timings;
+          if (promptTokens - cachedTokens >= tokensToMeasure && prefillMs > 0 && event.stop !== "cancelled") {
+            const flops = prefillFlops(loaded.model.config, cachedTokens, promptTokens);
+            loaded.flopsPerSecond = (1000 * flops) / prefillMs;
           }
           this.#status = { kind: "ready", model };
         }
@@ -324,17 +328,6 @@ async function describeCpu(): Promise<string> {
 
 const sameRequest = (a: LoadRequest, b: LoadRequest): boolean =>
   a.modelPath === b.modelPath && a.backend === b.backend && a.threads === b.threads;
-
-/** Before anything was measured: 20 GFLOP/s, two a parameter, experts mostly idle. */
-function assumedRate(model: ModelInfo): number {
-  const active = model.experts > 0 ? (model.parameters * 3) / (2 + model.experts) : model.parameters;
-  return 20e9 / (2 * active);
-}
-
-/** Tokens that `seconds` of prefill can take, between a floor that keeps answers sensible and a ceiling. */
-function promptBudget(tokensPerSecond: number, seconds: number, floor: number, ceiling: number): number {
-  return Math.min(ceiling, Math.max(floor, Math.round(tokensPerSecond * seconds)));
-}
 
 /** True once the text holds a line that is not blank and its end. */
 function hasFullLine(text: string): boolean {

@@ -51,7 +51,7 @@ export function fillInMiddlePrompt(
   return Uint32Array.of(...start, ...before, gap.suffix, ...after, gap.middle);
 }
 
-/** The end of `text` that fits `room` tokens behind `lead`, from a line's start if a line fits. */
+/** The end of `text` that fits `room` tokens behind `lead`, from a line's start if that costs less than half. */
 function tailWithin(tokenizer: Tokenizer, lead: string, text: string, room: number): string {
   if (tokenizer.count(lead + text) <= room) return text;
   const ids = tokenizer.encode(text);
@@ -59,18 +59,18 @@ function tailWithin(tokenizer: Tokenizer, lead: string, text: string, room: numb
   // A cut between tokens may be a cut inside a character, which decodes to U+FFFD.
   let kept = tokenizer.decode(ids.subarray(ids.length - Math.min(fits, ids.length))).replace(/^\ufffd+/u, "");
   const line = kept.indexOf("\n") + 1;
-  if (line < kept.length) kept = kept.slice(line);
+  if (line < kept.length / 2) kept = kept.slice(line);
   // Cut elsewhere, the same text may take a token more.
   while (tokenizer.count(lead + kept) > room && kept !== "") kept = lastCharacters(kept, kept.length - 1);
   return kept;
 }
 
-/** The start of `text` that fits `room` tokens, up to a line's end if a line fits. */
+/** The start of `text` that fits `room` tokens, up to a line's end if that costs less than half. */
 function headWithin(tokenizer: Tokenizer, text: string, room: number): string {
   if (tokenizer.count(text) <= room) return text;
   let kept = tokenizer.decode(tokenizer.encode(text).subarray(0, room)).replace(/\ufffd+$/u, "");
   const line = kept.lastIndexOf("\n") + 1;
-  if (line > 0) kept = kept.slice(0, line);
+  if (line > kept.length / 2) kept = kept.slice(0, line);
   while (tokenizer.count(kept) > room && kept !== "") kept = firstCharacters(kept, kept.length - 1);
   return kept;
 }
