@@ -1,0 +1,107 @@
+/** The chat panel: an answer streams, Stop stops it and frees the processor, a reload loses nothing. */
+import assert from "node:assert/strict";
+import { ChatPanel, startLimitMs, untilEngineSays } from "../outrider.ts";
+import { coresUsed, sidecarsOf } from "../processes.ts";
+import { fact, type Suite } from "../suite.ts";
+import { until } from "../window.ts";
+
+export const chat: Suite = {
+  name: "chat",
+  facts: [
+    fact("the activity bar opens the panel", async ({ window }) => {
+      await window.openView("Outrider");
+      await new ChatPanel(window).question.waitFor({ timeout: startLimitMs });
+    }),
+    fact("an answer grows word by word until it is done", async ({ window }) => {
+      const panel = new ChatPanel(window);
+      const growth = await panel.recordGrowth();
+      await panel.ask("Where are the totals of an order added up?");
+      await panel.untilState("done");
+      const lengths = await growth();
+      const text = await panel.answerText();
+      assert.ok(text.trim().length > 0, "the answer is empty");
+      assert.ok(lengths.length >= 5, `the answer came in ${lengths.length} pieces: ${lengths.join(", ")}`);
+      assert.deepEqual(
+        lengths,
+        [...lengths].sort((a, b) => a - b),
+        "the answer shrank while it was written",
+      );
+    }),
+    fact("Stop ends an answer at once, keeps its words and frees the processor", async ({ vscode, window }) => {
+      const panel = new ChatPanel(window);
+      await window.changeSettings({ "outrider.chat.maxTokens": 100_000 });
+      await panel.ask("Write every file of this repository again, with a comment on each line.");
+      await panel.untilState("writing");
+      await until(
+        "the first words",
+        () => panel.answerText(),
+        (text) => text.length > 0,
+      );
+      const [sidecar] = sidecarsOf(vscode.folder);
+      assert.ok(sidecar, "no engine runs");
+
+      const busy = await coresUsed(sidecar.pid, 500);
+      const tookMs = await panel.stop();
+      const kept = await panel.answerText();
+      await untilEngineSays(window, /^Ready/);
+      const idle = await until(
+        "the engine to rest",
+        () => coresUsed(sidecar.pid, 500),
+        (cores) => cores < 0.1,
+        10_000,
+      );
+
+      assert.ok(
+        busy > 0.3,
+        `only ${busy.toFixed(2)} cores were in use before (${idle.toFixed(2)} after): that proves nothing`,
+      );
+      assert.ok(tookMs < 2000, `stopping took ${tookMs.toFixed(0)} ms`);
+      assert.equal(await panel.answerText(), kept, "words came after the stop");
+    }),
+    fact("the next question is answered in the same conversation", async ({ window }) => {
+      const panel = new ChatPanel(window);
+      await window.changeSettings({ "outrider.chat.maxTokens": 60 });
+      await panel.ask("And how are they shown?");
+      await panel.untilState("done");
+      assert.equal(await panel.questions.count(), 3);
+    }),
+    fact("the conversation is there again after the window is reloaded", async ({ window }) => {
+      const panel = new ChatPanel(window);
+      const text = await panel.answerText();
+      await window.reload();
+      await panel.questions.nth(2).waitFor({ timeout: startLimitMs });
+      assert.equal(await panel.answerText(), text);
+    }),
+    fact("a new chat begins empty", async ({ window }) => {
+      const panel = new ChatPanel(window);
+      await window.command("Outrider: New Chat");
+      await until(
+        "no turns",
+        () => panel.questions.count(),
+        (count) => count === 0,
+      );
+      await panel.ask("Which file adds up the total of an order?");
+      await panel.untilState("done");
+      assert.equal(await panel.answers.count(), 1);
+    }),
+    fact("the panel follows dark, light and high-contrast themes", async ({ window, readmePicture }) => {
+      const panel = new ChatPanel(window);
+      await window.openFile("order.ts");
+      await window.widenSideBar(160);
+      const themes = [
+        ["chat-dark", "Dark Modern", "vscode-dark"],
+        ["chat-light", "Light Modern", "vscode-light"],
+        ["chat-high-contrast", "Default High Contrast", "vscode-high-contrast"],
+      ] as const;
+      const colours = new Set<string>();
+      for (const [picture, theme, kind] of themes) {
+        await window.changeSettings({ "workbench.colorTheme": theme });
+        const body = panel.body(kind);
+        await body.waitFor();
+        colours.add(await body.evaluate((element) => getComputedStyle(element).color));
+        await readmePicture(picture);
+      }
+      assert.equal(colours.size, themes.length, `colours of the text: ${[...colours].join(", ")}`);
+    }),
+  ],
+};
