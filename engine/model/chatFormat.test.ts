@@ -89,6 +89,9 @@ describe("templates", () => {
       "[begin_of_text][header_start]user[header_end]Be brief.\n\nHi[eot]",
     );
   });
+  test("that loop over tools find none", () => {
+    check("{% for tool in tools %}!{% endfor %}{{ messages[0].content }}", [user("a")], "[begin_of_text]a");
+  });
   test("that leave out a message are refused", () => {
     const template = "{{ messages[0].content }}";
     expect(() => check(template, [user("a"), user("b")], "")).toThrow("leaves out one of the messages (user, user)");

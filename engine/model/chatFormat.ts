@@ -67,11 +67,12 @@ function render(template: Template, messages: readonly ChatMessage[], tokenizer:
   }));
   const inParts = masked.map(({ role, content }) => ({ role, content: [{ type: "text", text: content }] }));
   let failure: unknown = null;
-  // Some templates know only text, some only lists of parts, some no system message.
-  for (const form of [masked, inParts, systemInUser(masked)]) {
+  // Some templates know only text, some only lists of parts, some no system message, and some loop over the tools unasked.
+  const forms = [masked, inParts, systemInUser(masked)].map((form) => ({ messages: form }));
+  for (const form of [...forms, ...forms.map((form) => ({ ...form, tools: [] }))]) {
     try {
       const rendered = template.render({
-        messages: form,
+        ...form,
         add_generation_prompt: true,
         bos_token: nameOf(tokenizer.bos, tokenizer),
         eos_token: nameOf(tokenizer.eos, tokenizer),

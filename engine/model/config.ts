@@ -41,7 +41,7 @@ export interface ModelConfig {
   readonly ropeFactor: number;
 }
 
-export const isMoeLayer = (config: ModelConfig, layer: number): boolean =>
+export const isMoeLayer = (config: Pick<ModelConfig, "experts" | "moeStep">, layer: number): boolean =>
   config.experts > 0 && (layer + 1) % config.moeStep === 0;
 
 const publishedChunk = 8192;

@@ -60,6 +60,15 @@ describe("what does not fit", () => {
     const text = prompt(`a${" + a".repeat(500)}\nb = `, "", 60);
     expect(text).toMatch(/=== src\/a\.ts ===\n \+ a[ +a]+\nb = <\|fim_suffix\|>/);
   });
+  test("leaves the beginning of the prompt as it is while somebody types a few lines", () => {
+    let typed = prefix;
+    const beginnings = new Set<string>();
+    for (let line = 0; line < 40; line++) {
+      typed += `1;\n  let y${line} = `;
+      beginnings.add(prompt(typed, suffix, 1000).slice(0, 300));
+    }
+    expect(beginnings.size).toBeLessThanOrEqual(5);
+  });
   test("leaves its room to the other side", () => {
     expect(prompt(prefix, "\n}", 400)).toContain("<|fim_suffix|>\n}<|fim_middle|>");
     expect(prompt("x", suffix, 400).length).toBeGreaterThan(prompt("x", "", 400).length + 600);
