@@ -62,6 +62,9 @@ interface Loaded {
 
 /** What the checkpoint ships with: temperature 0.6, top-p 0.9. */
 const chatSampling: Sampling = { temperature: 0.6, topP: 0.9, topK: 0, minP: 0, repetitionPenalty: 1, seed: 0 };
+/** Small models fall into loops; large ones need to repeat themselves, code most of all. */
+const smallModelParameters = 1e9;
+const smallModelSampling: Sampling = { ...chatSampling, repetitionPenalty: 1.15 };
 const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, seed: 0 };
 
 /** A first prefill may take this long; what does not fit the time is left out of the prompt and listed. */
@@ -126,13 +129,13 @@ class Engine implements LocalEngine {
     const prompt = tokenizer.fillInMiddle
       ? fillInMiddlePrompt(tokenizer, request, budget)
       : prefixPrompt(tokenizer, request.prefix, budget);
-    const banned = [...tokenizer.specialIds].filter((id) => !tokenizer.stopIds.has(id));
+    const control = [...tokenizer.specialIds].filter((id) => !tokenizer.stopIds.has(id));
     yield* this.#track(
       loaded,
       "complete",
       loaded.sessions.complete.generate(prompt, {
         lane: "complete",
-        sampler: createSampler(greedy, banned),
+        sampler: createSampler(greedy, [...control, ...loaded.model.paddingIds]),
         stopIds: [...tokenizer.stopIds],
         stopStrings: [],
         maxTokens: request.maxTokens,
@@ -149,12 +152,13 @@ class Engine implements LocalEngine {
     const prompt = pack
       ? encodePackedChat(chatFormat, tokenizer, pack.tokens, request.messages)
       : chatFormat.encode(request.messages);
+    const defaults = loaded.model.info.parameters < smallModelParameters ? smallModelSampling : chatSampling;
     yield* this.#track(
       loaded,
       "chat",
       loaded.sessions.chat.generate(prompt, {
         lane: "chat",
-        sampler: createSampler({ ...chatSampling, ...request.sampling }, []),
+        sampler: createSampler({ ...defaults, ...request.sampling }, loaded.model.paddingIds),
         stopIds: [...tokenizer.stopIds],
         stopStrings: [],
         maxTokens: request.maxTokens,

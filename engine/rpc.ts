@@ -12,4 +12,4 @@
 export { EngineError, failureOf } from "./errors.ts";
 export { connectEngine } from "./rpc/client.ts";
 export { tokenVariable } from "./rpc/contract.ts";
-export { childPort, type Port } from "./rpc/port.ts";
+export { childPort } from "./rpc/port.ts";

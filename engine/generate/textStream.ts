@@ -4,7 +4,7 @@
  */
 import type { Tokenizer } from "../formats/tokenizer/tokenizer.ts";
 
-export interface TextPiece {
+interface TextPiece {
   /** What became certain with this token; may be empty, may be the text of several tokens. */
   readonly text: string;
   /** Why the text ends here, or null. Behind an end nothing may be pushed. */

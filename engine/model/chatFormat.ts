@@ -16,7 +16,7 @@ import { type GgufMetadata, readString } from "../formats/ggufValue.ts";
 import type { Tokenizer } from "../formats/tokenizer/tokenizer.ts";
 
 /** A run of text to encode as plain text, or the id of a special token. */
-export type ChatSegment = string | number;
+type ChatSegment = string | number;
 
 export interface ChatFormat {
   /** The conversation, BOS first and once, up to where the assistant's next words begin. No two texts are neighbours. */

@@ -17,6 +17,8 @@ export interface Model {
   readonly chatFormat: ChatFormat;
   readonly ops: Ops;
   readonly forward: Forward;
+  /** Rows of the head past the tokenizer's vocabulary: padding, never to be sampled. */
+  readonly paddingIds: readonly number[];
 }
 
 /**
@@ -42,7 +44,9 @@ export async function loadModel(
     }
     const chatFormat = createChatFormat(file.metadata, tokenizer);
     const info = describe(file, config, weights, tokenizer, ops);
-    return { info, config, tokenizer, chatFormat, ops, forward: new Forward(ops, config, weights) };
+    const padding = weights.vocabulary - tokenizer.vocabularySize;
+    const paddingIds = Array.from({ length: padding }, (_, i) => tokenizer.vocabularySize + i);
+    return { info, config, tokenizer, chatFormat, ops, forward: new Forward(ops, config, weights), paddingIds };
   } finally {
     await file.close();
   }

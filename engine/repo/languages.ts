@@ -5,15 +5,16 @@
 import { baseNameOf, extensionOf } from "./paths.ts";
 
 export interface Language {
-  /** Also the name of its folder in syntaxes/. */
   readonly id: string;
   readonly name: string;
   readonly kind: "code" | "markup" | "data";
   /** File in @vscode/tree-sitter-wasm/wasm, without "tree-sitter-" and ".wasm". */
   readonly grammar: string | null;
+  /** Folder in syntaxes/; its own id but for languages that share one. */
+  readonly queries: string;
 }
 
-type Row = readonly [id: string, name: string, extensions: string, grammar?: string];
+type Row = readonly [id: string, name: string, extensions: string, grammar?: string, queries?: string];
 
 const code: readonly Row[] = [
   ["typescript", "TypeScript", "ts mts cts", "typescript"],
@@ -23,7 +24,7 @@ const code: readonly Row[] = [
   ["go", "Go", "go", "go"],
   ["rust", "Rust", "rs", "rust"],
   ["java", "Java", "java", "java"],
-  ["c", "C", "c h", "cpp"],
+  ["c", "C", "c h", "cpp", "cpp"], // the C++ grammar and queries cover all of C that defines a name
   ["cpp", "C++", "cc cpp cxx c++ hh hpp hxx h++ ipp inl tpp cu cuh", "cpp"],
   ["csharp", "C#", "cs csx", "c-sharp"],
   ["ruby", "Ruby", "rb rake gemspec ru", "ruby"],
@@ -101,8 +102,8 @@ for (const [kind, rows] of [
   ["markup", markup],
   ["data", data],
 ] as const) {
-  for (const [id, name, extensions, grammar] of rows) {
-    const language: Language = { id, name, kind, grammar: grammar ?? null };
+  for (const [id, name, extensions, grammar, queries] of rows) {
+    const language: Language = { id, name, kind, grammar: grammar ?? null, queries: queries ?? id };
     byId.set(id, language);
     for (const extension of extensions.split(" ")) byExtension.set(extension, language);
   }

@@ -57,17 +57,6 @@ export interface WireTable {
   discard(id: unknown): Promise<Result<null>>;
 }
 
-export const wireNames: readonly (keyof WireTable)[] = [
-  "status",
-  "countTokens",
-  "doctor",
-  "shutdown",
-  "start",
-  "read",
-  "cancel",
-  "discard",
-];
-
 export function isHello(message: unknown): message is Hello {
   return isRecord(message) && message["outrider"] === "hello" && typeof message["token"] === "string";
 }

@@ -126,6 +126,15 @@ test("a signal aborted beforehand starts nothing", async () => {
   expect(await engine.countTokens("counted")).toBe(0);
 });
 
+test("a stream that ended or failed is forgotten: more of them than may be open can follow one another", async () => {
+  const { engine } = connect();
+  const asked = { path: "a.ts", prefix: "one", suffix: "two", maxTokens: 1, singleLine: false };
+  for (let i = 0; i < 70; i++) {
+    await collect(engine.chat(request(1)));
+    await expect(collect(engine.complete(asked))).rejects.toMatchObject({ code: "contextFull" });
+  }
+});
+
 test("leaving a loop early stops the producer", async () => {
   const { engine } = connect();
   for await (const _ of engine.chat(request(1_000_000, "slow"))) break;

@@ -71,7 +71,7 @@ export function serveEngine(engine: EngineApi, port: Port, options: ServeOptions
       const stream = typeof id === "number" ? streams.get(id) : undefined;
       if (!stream) return { ok: false, code: "badRequest", message: `no stream ${String(id)}` };
       const result = await stream.read();
-      if (typeof id === "number" && (result.ok ? result.value.done : result.code !== "badRequest")) streams.delete(id);
+      if (typeof id === "number" && stream.isSpent) streams.delete(id);
       return result;
     },
     cancel: (id) =>

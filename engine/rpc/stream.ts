@@ -17,6 +17,7 @@ export class ProducedStream {
   #ended = false;
   #failure: Failure | null = null;
   #reading = false;
+  #isSpent = false;
   #wakeReader: () => void = () => {};
   #wakeProducer: () => void = () => {};
 
@@ -38,8 +39,17 @@ export class ProducedStream {
     const events = this.#buffer;
     this.#buffer = [];
     this.#wakeProducer();
-    if (events.length === 0 && this.#failure) return this.#failure;
-    return { ok: true, value: { events, done: this.#ended && !this.#failure } };
+    if (events.length === 0 && this.#failure) {
+      this.#isSpent = true;
+      return this.#failure;
+    }
+    this.#isSpent = this.#ended && !this.#failure;
+    return { ok: true, value: { events, done: this.#isSpent } };
+  }
+
+  /** True once the reader has been told the end. */
+  get isSpent(): boolean {
+    return this.#isSpent;
   }
 
   cancel(): void {

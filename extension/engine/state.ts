@@ -9,7 +9,7 @@ export type EngineState =
   | { readonly kind: "restarting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "failed"; readonly failure: Failure };
 
-export interface Work {
+interface Work {
   readonly lane: Lane;
   readonly phase: Phase;
 }

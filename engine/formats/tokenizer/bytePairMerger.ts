@@ -9,6 +9,8 @@
 import { noRank, type PairTable } from "./pairTable.ts";
 
 const longestScan = 96;
+/** A heap entry is a rank times this, plus a position: the lowest rank first, the leftmost of equals. */
+export const positions = 2 ** 32;
 
 export class BytePairMerger {
   /** The ids of the piece merged last, in front. */
@@ -79,14 +81,15 @@ export class BytePairMerger {
       const rank = right < length ? pairs.rankAt(pairs.slotOf(ids[at]!, ids[right]!)) : noRank;
       ranks[at] = rank;
       // Rank first, then position: 21 + 32 bits, within the 53 of a double.
-      if (rank !== noRank) heap.push(rank * 0x1_0000_0000 + at);
+      if (rank !== noRank) heap.push(rank * positions + at);
     };
     for (let i = 0; i + 1 < length; i++) rate(i);
     for (;;) {
       const entry = heap.pop();
       if (entry < 0) break;
-      const at = entry % 0x1_0000_0000;
-      if (ranks[at] !== Math.floor(entry / 0x1_0000_0000)) continue; // outdated
+      const rank = Math.floor(entry / positions);
+      const at = entry - rank * positions; // % would be a library call
+      if (ranks[at] !== rank) continue; // outdated
       const right = next[at]!;
       ids[at] = pairs.mergedAt(pairs.slotOf(ids[at]!, ids[right]!));
       const after = next[right]!;

@@ -7,7 +7,7 @@
  * the same memory of pieces work. A vocabulary that has such tokens is encoded in one piece.
  */
 import { EngineError } from "../../errors.ts";
-import { MinHeap } from "./bytePairMerger.ts";
+import { MinHeap, positions } from "./bytePairMerger.ts";
 import { type ByteSpan, byteSpan } from "./byteTable.ts";
 import { endByte, widthAt } from "./characterClass.ts";
 import { PieceEncoder } from "./pieceEncoder.ts";
@@ -122,13 +122,14 @@ class ScoreMerger {
     for (;;) {
       const entry = this.#heap.pop();
       if (entry < 0) break;
-      const left = entry % 0x1_0000_0000;
+      const rank = Math.floor(entry / positions);
+      const left = entry - rank * positions;
       const right = this.#next[left]!;
       if (this.#lengths[left] === 0 || right < 0) continue;
       const length = this.#lengths[left]! + this.#lengths[right]!;
       // Outdated when the pair that starts here has another score by now.
       const id = this.#model.vocabulary.idOf(span, this.#starts[left]!, length);
-      if (id < 0 || this.#ranks[id] !== Math.floor(entry / 0x1_0000_0000)) continue;
+      if (id < 0 || this.#ranks[id] !== rank) continue;
       this.#lengths[left] = length;
       this.#lengths[right] = 0;
       const after = this.#next[right]!;
@@ -166,7 +167,7 @@ class ScoreMerger {
     const right = this.#next[left]!;
     if (right < 0) return;
     const id = this.#model.vocabulary.idOf(span, this.#starts[left]!, this.#lengths[left]! + this.#lengths[right]!);
-    if (id >= 0) this.#heap.push(this.#ranks[id]! * 0x1_0000_0000 + left);
+    if (id >= 0) this.#heap.push(this.#ranks[id]! * positions + left);
   }
 
   #emit(span: ByteSpan): number {

@@ -46,6 +46,15 @@ test("each state in words", () => {
   check({ kind: "restarting", reason: "it fell", attempt: 1 }, "$(sync~spin) Outrider restarts", "Restarting: it fell");
 });
 
+test("ghost text does not make the status bar flicker", () => {
+  const phase = { kind: "decode", tokens: 7, tokensPerSecond: 43 } as const;
+  check(
+    { kind: "ready", model, work: { lane: "complete", phase } },
+    "$(telescope) Outrider",
+    "Ready, completing at 43 tokens/s",
+  );
+});
+
 test("a failure carries its remedy to the panel", () => {
   const failure = { ok: false, code: "modelFile", message: "Not a model.", remedy: "Choose another." } as const;
   expect(viewOf({ kind: "failed", failure })).toEqual({

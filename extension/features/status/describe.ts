@@ -27,7 +27,13 @@ export function describe(state: EngineState): StatusText {
       return busy(`$(sync~spin) Outrider ${done}`, `Loading ${state.model}, ${done}`);
     }
     case "ready":
-      return state.work ? describePhase(state.work.phase) : calm("$(telescope) Outrider", "Ready");
+      if (!state.work) return calm("$(telescope) Outrider", "Ready");
+      // Ghost text comes and goes with every pause in typing: an item that changed its width each time would distract.
+      if (state.work.lane === "complete") {
+        const speed = perSecond(state.work.phase.tokensPerSecond);
+        return calm("$(telescope) Outrider", `Ready, completing at ${speed} tokens/s`);
+      }
+      return describePhase(state.work.phase);
     case "restarting":
       return busy("$(sync~spin) Outrider restarts", `Restarting: ${state.reason}`);
     case "failed":
@@ -49,7 +55,7 @@ export function viewOf(state: EngineState): EngineView {
   };
 }
 
-export function percent(fraction: number): string {
+function percent(fraction: number): string {
   return `${Math.floor(Math.min(1, Math.max(0, fraction)) * 100)}%`;
 }
 
