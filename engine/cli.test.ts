@@ -121,6 +121,7 @@ describe("wrong usage ends with 2, a failure with 1, each with one clear line", 
     ],
     ["a model that is none", ["doctor", "--model", "add.ts"], 1, "add.ts"],
     ["ids that are words", ["logits", "--tokens-file", "words.json"], 1, "expected an array of token ids"],
+    ["a benchmark there is not", ["bench", "gold"], 2, "bench: gold, expected one of cpu"],
     ["a backend there is not", ["doctor", "--backend", "tpu"], 2, "--backend: tpu, expected auto, cpu or gpu"],
   ];
   for (const [name, parameters, code, message] of cases) {

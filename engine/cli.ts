@@ -2,13 +2,15 @@
  * The `outrider` command. Every command has --json; progress goes to stderr, results to stdout; Ctrl-C is clean.
  * Exit codes: 0 ok, 1 failed, 2 wrong usage.
  */
-import { existsSync, realpathSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { relative, resolve, sep } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { BackendName, GenerationTimings, ModelInfo } from "./api.ts";
-import { embeddedModelPath } from "./assets.ts";
+import { embeddedModelPath, manifestPath } from "./assets.ts";
 import {
   createEngine,
   explainPath,
@@ -30,6 +32,7 @@ const usage = `usage: outrider COMMAND …
   complete FILE --line L --character C [--repo DIR]                 a completion at a cursor (0-based)
   chat DIR QUESTION                                                 streams an answer
   doctor                                                            this machine, the backends, the model
+  bench NAME [OPTIONS]                                              a benchmark of the source tree: cpu, tokenizer, …
 
   --model M      a GGUF file (default: the embedded model)
   --backend B    auto, cpu or gpu          --threads N   compute threads
@@ -67,6 +70,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort(new Error("interrupted")));
   try {
+    if (argv[0] === "bench") return await bench(argv[1], argv.slice(2), abort.signal);
     const { values, positionals } = parse(argv);
     const [name = "", ...args] = positionals;
     if (values.help || name === "help") {
@@ -193,6 +197,22 @@ function describeModel(model: ModelInfo): string[] {
     `          ${model.layers} layers, ${model.experts} experts, context ${model.contextTokens.toLocaleString("en")}, ${window}`,
     ...(model.isSmokeModel ? ["          a small smoke model: its mechanics are right, its words are poor"] : []),
   ];
+}
+
+/** Benchmarks are programs of the source tree with options of their own; the packaged engine does not carry them. */
+async function bench(name: string | undefined, parameters: readonly string[], signal: AbortSignal): Promise<number> {
+  const tree = resolve(dirname(manifestPath()), "bench");
+  const suffix = ".bench.ts";
+  const names = (existsSync(tree) ? readdirSync(tree) : []).flatMap((file) =>
+    file.endsWith(suffix) ? [file.slice(0, -suffix.length)] : [],
+  );
+  if (names.length === 0)
+    throw new EngineError("unsupported", "bench: no benchmarks here, expected a clone of the source tree");
+  if (name === undefined || !names.includes(name))
+    throw new UsageError(`bench: ${name ?? "no name"}, expected one of ${names.join(", ")}`);
+  const child = spawn(process.execPath, [resolve(tree, name + suffix), ...parameters], { stdio: "inherit", signal });
+  const [code] = await once(child, "exit");
+  return code ?? 1;
 }
 
 /** Writes text as it comes and the timings to stderr; with --json, one document at the end. */
