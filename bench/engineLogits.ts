@@ -12,9 +12,11 @@ export interface EngineLogits {
   readonly vocabulary: number;
   /** Evaluates a fresh sequence and gives the logits [vocabulary] behind each asked position. */
   evaluate(tokens: readonly number[], positions: readonly number[]): Promise<ReadonlyMap<number, Float32Array>>;
-  /** Milliseconds to evaluate a fresh sequence, logits of the last token included (not read back). */
+  /** Forgets the timed sequence. */
+  reset(): void;
+  /** Milliseconds to append tokens to the timed sequence, logits of the last one included (not read back). */
   timePrefill(tokens: readonly number[]): Promise<number>;
-  /** Milliseconds to append tokens one by one to the sequence of the last `timePrefill`, logits of each computed. */
+  /** Milliseconds to append the tokens one by one, logits of each computed. */
   timeDecode(tokens: readonly number[]): Promise<number>;
 }
 
@@ -50,19 +52,18 @@ export async function openEngineLogits(path: string, ops: Ops): Promise<EngineLo
       forward.releaseSequence(sequence);
       return found;
     },
-    async timePrefill(tokens) {
+    reset() {
       forward.releaseSequence(timed);
       timed = forward.createSequence();
+    },
+    async timePrefill(tokens) {
       const ids = Uint32Array.from(tokens);
       const started = performance.now();
-      while (timed.length < ids.length) {
-        const count = forward.stepTokens(timed, ids.length - timed.length);
-        const isLast = timed.length + count === ids.length;
-        await forward.step(
-          timed,
-          ids.subarray(timed.length, timed.length + count),
-          isLast ? { tensor: one, rows: 1 } : null,
-        );
+      for (let at = 0; at < ids.length; ) {
+        const count = forward.stepTokens(timed, ids.length - at);
+        const isLast = at + count === ids.length;
+        await forward.step(timed, ids.subarray(at, at + count), isLast ? { tensor: one, rows: 1 } : null);
+        at += count;
       }
       return performance.now() - started;
     },

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const sourceName = /\.(?:[cm]?[jt]sx?|py|go|rs|java|c|cc|h|hpp|cpp|cs|rb|php|sh|css|scss|md|ya?ml|html|vue|wgsl)$/;
 
 /** Keeps the mean near that of hand-written repositories (some 5 KB); bundles would make it ten times that. */
-const largestSource = 24 * 1024;
+const largestSource = 12 * 1024;
 
 /** Node's own package carries OpenSSL's headers once for each of thirty platforms. */
 const isPlatformPackage = /^node-[a-z0-9]+-[a-z0-9]+$/;

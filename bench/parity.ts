@@ -13,6 +13,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildIfStale } from "../build.ts";
 import { embeddedModelPath } from "../engine/assets.ts";
 import { type GgufFile, openGguf } from "../engine/formats/gguf.ts";
 import { tensorInMemory, writeGguf } from "../engine/formats/ggufWriter.ts";
@@ -21,6 +22,7 @@ import { tokenizerFromGguf } from "../engine/formats/tokenizer/tokenizerFromGguf
 import { createCpuOps } from "../engine/ops/cpu/cpuOps.ts";
 import type { Ops } from "../engine/ops/ops.ts";
 import { createReferenceOps } from "../engine/ops/reference/referenceOps.ts";
+import { fail } from "../scripts/terminal.ts";
 import { openEngineLogits } from "./engineLogits.ts";
 import { type Disagreement, disagreement, logProbs, type TopEntry, topEntries } from "./logProbs.ts";
 import { comparedPositions, type ParityCase, parityCases, toleranceOf } from "./parityCases.ts";
@@ -122,14 +124,14 @@ async function main(): Promise<number> {
     },
   });
   const missing = llamaCppMissing();
-  if (missing !== null) throw new Error(missing);
+  if (missing !== null) fail(missing);
+  await buildIfStale();
   if (values["write-vectors"]) {
     await writeVectors();
     return 0;
   }
   const createOps = backends[values.backend];
-  if (createOps === undefined)
-    throw new Error(`--backend ${values.backend}: expected ${Object.keys(backends).join(" or ")}`);
+  if (createOps === undefined) fail(`--backend ${values.backend}: expected ${Object.keys(backends).join(" or ")}`);
   const cases = parityCases(values.quick ? 1 : Number(values.seeds), !values.quick);
   const subjects = [nanoSubject("F32"), nanoSubject("Q8_0"), ...cases.map(randomSubject)].filter(
     ({ name, type, promptTokens }) => `${name} ${type} ${promptTokens}`.includes(values.only),

@@ -10,7 +10,7 @@
  * routers recognise topics, a different expert for a topic in each layer: margins are wide, as training makes them.
  *
  * Gains are those of a trained model rather than of an amplifier of rounding: a layer adds a fraction of the residual
- * stream, and logits spread by about 2.
+ * stream, and logits have a spread of about 1.
  *
  * llama.cpp fixes chunk 8192, temperature (floor 8192, scale 0.1) and QK norm (unless 128 experts) for `llama4`; the
  * files say nothing about them, so both engines use the published values.
@@ -18,10 +18,11 @@
 import { type GgmlType, ggmlTypes } from "../engine/formats/ggmlType.ts";
 import { bytesOfElements } from "../engine/formats/ggmlTypeId.ts";
 import type { GgufTypedValue } from "../engine/formats/ggufValue.ts";
-import { bool, f32, i32s, text, texts, u32, writeGguf } from "../engine/formats/ggufWriter.ts";
+import { f32, text, u32, writeGguf } from "../engine/formats/ggufWriter.ts";
 import { dequantise } from "../engine/formats/quant/dequantise.ts";
 import type { TensorSource } from "../engine/formats/tensorSource.ts";
 import { randomBlocks, seededRandom, seedFor } from "./randomBlocks.ts";
+import { specials, vocabularyMetadata } from "./randomVocabulary.ts";
 
 export interface RandomModelSpec {
   readonly architecture: "llama4" | "llama";
@@ -91,11 +92,6 @@ export function sourceOf({ name, type, shape, bytes }: RandomTensor): TensorSour
   };
 }
 
-/** The parameters of a model, embeddings included. */
-export function parameterCount(model: RandomModel): number {
-  return model.tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
-}
-
 /** Tokens a prompt can hold (no special ones), drawn so that some repeat soon and some never. */
 export function randomPrompt(spec: Pick<RandomModelSpec, "vocabulary" | "seed">, length: number): number[] {
   const random = seededRandom(seedFor(spec.seed, `prompt ${length}`));
@@ -104,49 +100,6 @@ export function randomPrompt(spec: Pick<RandomModelSpec, "vocabulary" | "seed">,
     const word = random();
     // The product of two uniforms: half the tokens come from a fifth of the vocabulary.
     return Math.floor(((word & 0xffff) / 65536) * ((word >>> 16) / 65536) * words);
-  });
-}
-
-const specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot|>"];
-
-/** Byte-level BPE with the llama4 pre-tokenizer: 256 bytes, pairs of letters, three specials. llama.cpp insists on all of it. */
-function vocabularyMetadata(size: number): [string, GgufTypedValue][] {
-  const letters = byteLetters();
-  if (size < 256 + specials.length) throw new Error(`vocabulary ${size}: expected at least ${256 + specials.length}`);
-  const pairs = size - 256 - specials.length;
-  const ascii = "etaoinshrdlcumwfgypbvkjxqzETAOINSHRDLCUMWFGYPBVKJXQZ0123456789_.,;(){}[]<>=+-*/&|!?:'\"#$%^~@`\\";
-  const tokens = [...letters];
-  const merges: string[] = [];
-  for (let i = 0; i < pairs; i++) {
-    // Base letters first, then letter plus an earlier pair, so that every token but a byte has exactly one merge.
-    const square = ascii.length ** 2;
-    const [left, right] =
-      i < square
-        ? [ascii[Math.floor(i / ascii.length)] ?? "", ascii[i % ascii.length] ?? ""]
-        : [tokens[256 + Math.floor((i - square) / ascii.length)] ?? "", ascii[i % ascii.length] ?? ""];
-    merges.push(`${left} ${right}`);
-    tokens.push(left + right);
-  }
-  tokens.push(...specials);
-  const bos = size - specials.length;
-  return [
-    ["tokenizer.ggml.model", text("gpt2")],
-    ["tokenizer.ggml.pre", text("llama4")],
-    ["tokenizer.ggml.tokens", texts(tokens)],
-    ["tokenizer.ggml.token_type", i32s(Int32Array.from(tokens, (_, id) => (id < bos ? 1 : 3)))],
-    ["tokenizer.ggml.merges", texts(merges)],
-    ["tokenizer.ggml.bos_token_id", u32(bos)],
-    ["tokenizer.ggml.eos_token_id", u32(bos + 2)],
-    ["tokenizer.ggml.add_bos_token", bool(true)],
-  ];
-}
-
-/** GPT-2's printable letter for each byte: itself where printable, else the next code point from 256 up. */
-function byteLetters(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(printable ? byte : next++);
   });
 }
 

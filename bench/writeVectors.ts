@@ -6,10 +6,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { dequantisedByLlamaCpp } from "./llamaCppDequantise.ts";
 import { logProbs, topEntries } from "./logProbs.ts";
 import { vectorCases } from "./parityCases.ts";
 import { openLlamaCpp } from "./peers/llamaCpp.ts";
-import { dequantisedByLlamaCpp } from "./peers/llamaCppDequantise.ts";
 import type { QuantVectors } from "./quantVectors.ts";
 import { matrixTypes, type RandomModelSpec, randomPrompt, writeRandomModel } from "./randomModels.ts";
 

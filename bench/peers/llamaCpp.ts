@@ -47,10 +47,10 @@ export interface LlamaCpp {
   close(): Promise<void>;
 }
 
-/** Where the pinned peers are installed, or null. */
+/** Why llama.cpp cannot be had, or null. */
 export function llamaCppMissing(): string | null {
   if (existsSync(packagePath)) return null;
-  return "llama.cpp is not installed: run `npm ci --ignore-scripts --omit=optional` in bench/peers";
+  return "llama.cpp is not installed: run `npm run peers`";
 }
 
 const packagePath = fileURLToPath(new URL("./node_modules/node-llama-cpp/dist/index.js", import.meta.url));

@@ -100,11 +100,12 @@ class CpuOps implements Ops {
     this.program = new Program(heap, pool.threads);
     const instructions = pool.relaxed ? "128-bit relaxed SIMD" : "128-bit SIMD";
     this.description = `CPU, ${pool.threads} ${pool.threads === 1 ? "thread" : "threads"}, WebAssembly ${instructions}`;
-    pool.reserveScratch(64 * 1024);
   }
 
   async upload(source: TensorSource, signal?: AbortSignal): Promise<Weight> {
-    return uploadWeight(this.heap, this.pool.kernels, source, signal);
+    const weight = await uploadWeight(this.heap, this.pool.kernels, source, signal);
+    this.pool.reserveScratch(matmulScratchBytes(weight.cols));
+    return weight;
   }
 
   createTensor(rows: number, cols: number): CpuTensor {
@@ -387,7 +388,6 @@ class CpuOps implements Ops {
         ? this.scratchBuffer(`${role}:${format}`, records * this.pool.kernels.actStride(format, cols))
         : 0;
     const prepared: Prepared = [place(actF32), place(actWide), place(actNarrow), place(actK)];
-    this.pool.reserveScratch(4 * cols + 64);
     this.program.emit(opPrepare, rows * cols * (rows === 1 ? this.threads : 1), rows > 1, [
       source,
       stride,
@@ -427,7 +427,6 @@ class CpuOps implements Ops {
   private gated(role: string, ffn: GatedFfn, input: Prepared, tokens: number): number {
     const [gate, up] = [weightOf(ffn.gate), weightOf(ffn.up)];
     const hidden = this.scratchBuffer(role, 4 * tokens * gate.rows);
-    this.pool.reserveScratch(gatedScratchBytes);
     const cost = matmulCost(gate, tokens, groupRows, 1) + matmulCost(up, tokens, groupRows, 1);
     for (const [begin, end] of this.program.pieces(groupsOf(gate.rows), cost)) {
       this.program.emit(opGated, cost * (end - begin), false, gatedArgs(gate, up, input, tokens, hidden, begin, end));
@@ -485,8 +484,8 @@ class CpuOps implements Ops {
 
 const groupsOf = (rows: number): number => Math.ceil(rows / groupRows);
 
-/** Scratch of a gated product: gate and up sums of 256 tokens (kernels/gated.ts), and a partial group's lanes. */
-const gatedScratchBytes = 2 * 256 * 32 + 64;
+/** Scratch a thread needs for products: gate and up sums of 256 tokens (kernels/gated.ts) and an unpacked group of 8 rows. */
+const matmulScratchBytes = (cols: number): number => 2 * 256 * 32 + 4 * groupRows * (cols + 2);
 
 function layoutOf(weight: CpuWeight): number {
   if (weight.layout === null) throw new EngineError("internal", `${weight.name} is a vector, expected a matrix`);
@@ -545,9 +544,9 @@ function gatedArgs(
   ];
 }
 
-/** Guessed nanoseconds of one thread for `rows` rows: arithmetic for many tokens, memory traffic for few. */
+/** Guessed nanoseconds of one thread for `rows` rows of `matrices` experts: arithmetic for many tokens, reading for few. */
 function matmulCost(weight: CpuWeight, tokens: number, rows: number, matrices: number): number {
-  const products = (rows * weight.cols * tokens) / (layoutOf(weight) <= layoutBf16 ? 12 : 25);
-  const traffic = (matrices * rows * weight.expertBytes) / weight.rows / 8;
-  return products + traffic;
+  const products = (rows * weight.cols * tokens) / (layoutOf(weight) <= layoutBf16 ? 25 : 45);
+  const bytes = (matrices * rows * weight.expertBytes) / weight.rows;
+  return Math.max(products, (bytes * Math.min(tokens, 3)) / 20);
 }

@@ -16,6 +16,7 @@ export interface Slice {
   readonly end: number;
   /** Guessed nanoseconds of one thread. */
   readonly cost: number;
+  readonly barriers: number;
 }
 
 /** A word of a command: integers go in as they are, `real(x)` as the bits of an f32. */
@@ -35,6 +36,7 @@ export class Program {
   private limit = 0;
   private sliceStart = 0;
   private sliceCost = 0;
+  private barriers = 0;
   private lastCommand = -1;
   private slices: Slice[] = [];
   /** Measured time over guessed time, of all threads together. Set by whoever runs the slices. */
@@ -56,6 +58,7 @@ export class Program {
     i32[at + 1] = words;
     i32[at + 2] = barrier ? 1 : 0;
     i32[at + 3] = 0;
+    if (barrier) this.barriers++;
     for (let i = 0; i < args.length; i++) i32[at + commandHeader + i] = args[i]!;
     this.lastCommand = at;
     this.cursor += 4 * words;
@@ -64,7 +67,9 @@ export class Program {
 
   /** What was recorded so far is finished by every thread before anything that follows starts. */
   barrier(): void {
-    if (this.lastCommand >= 0) this.heap.i32[this.lastCommand + 2] = 1;
+    if (this.lastCommand < 0 || this.heap.i32[this.lastCommand + 2] === 1) return;
+    this.heap.i32[this.lastCommand + 2] = 1;
+    this.barriers++;
   }
 
   /** Room for data that commands point at, valid until the program has run. */
@@ -95,6 +100,7 @@ export class Program {
   reset(): void {
     this.slices = [];
     this.sliceCost = 0;
+    this.barriers = 0;
     this.lastCommand = -1;
     this.region = -1;
     this.cursor = 0;
@@ -107,10 +113,11 @@ export class Program {
 
   private cut(): void {
     if (this.lastCommand < 0) return;
-    this.heap.i32[this.lastCommand + 2] = 1;
-    this.slices.push({ start: this.sliceStart, end: this.cursor, cost: this.sliceCost });
+    this.barrier();
+    this.slices.push({ start: this.sliceStart, end: this.cursor, cost: this.sliceCost, barriers: this.barriers });
     this.sliceStart = this.cursor;
     this.sliceCost = 0;
+    this.barriers = 0;
     this.lastCommand = -1;
   }
 

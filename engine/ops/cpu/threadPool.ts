@@ -12,6 +12,7 @@ import { controlExit, controlJob, controlScratch, controlScratchBytes } from "./
 import type { CpuWorkerData } from "./cpuWorker.ts";
 import type { Heap } from "./heap.ts";
 import { instantiateKernels, type KernelExports } from "./kernelExports.ts";
+import { Pace } from "./pace.ts";
 import type { Slice } from "./program.ts";
 
 /** Milliseconds of work after which the event loop gets its turn. */
@@ -26,6 +27,7 @@ export class ThreadPool {
   private readonly workers: Worker[];
   private lost: EngineError | null = null;
   private isClosing = false;
+  private readonly pace: Pace;
   private lastYield = performance.now();
   private scratch = 0;
   private scratchBytes = 0;
@@ -36,6 +38,7 @@ export class ThreadPool {
     this.relaxed = relaxed;
     this.threads = threads;
     this.workers = workers;
+    this.pace = new Pace(threads);
     for (const worker of workers) {
       worker.on("error", (error) => this.lose("a compute thread failed", error));
       worker.on("exit", () => {
@@ -87,10 +90,13 @@ export class ThreadPool {
       }
       signal?.throwIfAborted();
       if (this.lost) throw this.lost;
+      const threads = this.pace.threadsFor(slice);
       const start = performance.now();
-      this.runSlice(slice);
-      measuredMs += performance.now() - start;
-      guessedNs += slice.cost / this.threads;
+      this.runSlice(slice, threads);
+      const ms = performance.now() - start;
+      this.pace.observe(slice, threads, ms * 1e6);
+      measuredMs += ms;
+      guessedNs += slice.cost / threads;
     }
     return guessedNs > 0 ? (measuredMs * 1e6) / guessedNs : 1;
   }
@@ -108,10 +114,10 @@ export class ThreadPool {
     await Promise.all(exits);
   }
 
-  private runSlice(slice: Slice): void {
+  private runSlice(slice: Slice, threads: number): void {
     let outcome: number;
     try {
-      outcome = this.kernels.run(slice.start, slice.end, this.threads);
+      outcome = this.kernels.run(slice.start, slice.end, threads);
     } catch (error) {
       this.kernels.fail(0);
       this.lost = new EngineError("internal", "a CPU kernel trapped", { cause: error });

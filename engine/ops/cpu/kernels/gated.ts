@@ -14,7 +14,7 @@ export const gatedTokens: i32 = 256;
 export function gatedGroups(gate: usize, gateLayout: i32, up: usize, upLayout: i32, rows: i32, cols: i32,
   gateAct: usize, gateStride: i32, upAct: usize, upStride: i32, actList: usize, gates: usize, tokens: i32,
   out: usize, outStride: i32, firstGroup: i32, endGroup: i32, scratch: usize): void {
-  const upSums = scratch + gatedTokens * 32;
+  const upSums = scratch + gatedTokens * 32, groupScratch = scratch + 2 * gatedTokens * 32;
   for (let first = 0; first < tokens; first += gatedTokens) {
     const count = min(gatedTokens, tokens - first);
     const list = actList != 0 ? actList + <usize>first * 4 : 0;
@@ -22,8 +22,8 @@ export function gatedGroups(gate: usize, gateLayout: i32, up: usize, upLayout: i
     const ua = actList != 0 ? upAct : upAct + <usize>first * upStride;
     for (let g = firstGroup; g < endGroup; g++) {
       // Rows past the end of a partial group are zero weights; their products stay in the scratch.
-      matmulGroups(gateLayout, gate + <usize>g * groupBytes(gateLayout, cols), groupRows, cols, ga, gateStride, list, count, scratch, 32, 0, false, 0, 1, 0);
-      matmulGroups(upLayout, up + <usize>g * groupBytes(upLayout, cols), groupRows, cols, ua, upStride, list, count, upSums, 32, 0, false, 0, 1, 0);
+      matmulGroups(gateLayout, gate + <usize>g * groupBytes(gateLayout, cols), groupRows, cols, ga, gateStride, list, count, scratch, 32, 0, false, 0, 1, groupScratch);
+      matmulGroups(upLayout, up + <usize>g * groupBytes(upLayout, cols), groupRows, cols, ua, upStride, list, count, upSums, 32, 0, false, 0, 1, groupScratch);
       const lanes = min(groupRows, rows - g * groupRows);
       for (let t = 0; t < count; t++) {
         const at = <usize>t * 32, into = out + <usize>(first + t) * outStride + <usize>g * (groupRows * 4);

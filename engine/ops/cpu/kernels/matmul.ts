@@ -9,8 +9,8 @@ import {
   layoutNibbleMin, layoutQ4K, layoutQ5K, layoutQ6K,
 } from "../commands";
 import { groupBytes } from "./layouts";
-import { bf16x1Token, bf16x4Tokens, f16x1Token, f16x4Tokens, f32x1Token, f32x4Tokens } from "./matmulFloat";
-import { codebookx1Token, codebookx4Tokens, int8x1Token, int8x4Tokens } from "./matmulInt8";
+import { bf16x1Token, bf16x4Tokens, f16x1Token, f32x1Token, f32x4Tokens, widenGroup } from "./matmulFloat";
+import { codebookx1Token, expandGroup, int8x1Token, int8x4Tokens } from "./matmulInt8";
 import { q4kx1Token, q4kx4Tokens, q5kx1Token, q5kx4Tokens, q6kx1Token, q6kx4Tokens } from "./matmulK";
 import { fiveMinx1Token, fiveMinx4Tokens, mxx1Token, mxx4Tokens, nibbleMinx1Token, nibbleMinx4Tokens, nibblex1Token, nibblex4Tokens } from "./matmulNibble";
 
@@ -20,10 +20,8 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
   switch (layout) {
     case layoutF32: f32x4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
-    case layoutF16: f16x4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
     case layoutBf16: bf16x4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
     case layoutInt8: int8x4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
-    case layoutCodebook: codebookx4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
     case layoutNibble: nibblex4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
     case layoutNibbleMin: nibbleMinx4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
     case layoutFiveMin: fiveMinx4Tokens(w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate); return;
@@ -63,6 +61,7 @@ function pick(list: usize, t: i32): usize {
 /**
  * out[outList[t]][8 * g ..] (+)= weight · act[actList[t]] for groups firstGroup..endGroup and t < tokens. A list of 0 means
  * t itself. The last group may be partial: lanes past `rows` are computed into `scratch` and dropped.
+ * `scratch` has room for a group of the layout the kernels unpack to: 32 bytes a column at most.
  */
 export function matmulGroups(layout: i32, weight: usize, rows: i32, cols: i32, act: usize, stride: i32, actList: usize, tokens: i32,
   out: usize, outStride: i32, outList: usize, accumulate: bool, firstGroup: i32, endGroup: i32, scratch: usize): void {
@@ -71,20 +70,33 @@ export function matmulGroups(layout: i32, weight: usize, rows: i32, cols: i32, a
   for (let first = 0; first < tokens; first += blockTokens) {
     const end = min(tokens, first + blockTokens);
     for (let g = firstGroup; g < endGroup; g++) {
-      const w = weight + <usize>g * bytes, column = <usize>g * (groupRows * 4);
+      let w = weight + <usize>g * bytes, kernel = layout;
+      const column = <usize>g * (groupRows * 4);
       if ((g + 1) * groupRows > rows) {
         partialGroup(layout, w, rows - g * groupRows, cols, act, stride, actList, first, end, out + column, outStride, outList, accumulate, scratch);
         continue;
       }
       let t = first;
+      if (first + 4 <= end) {
+        // Where unpacking costs more than a product, it is done once a group.
+        if (layout == layoutF16) {
+          widenGroup(w, cols, scratch);
+          w = scratch;
+          kernel = layoutF32;
+        } else if (layout == layoutCodebook) {
+          expandGroup(w, cols, scratch);
+          w = scratch;
+          kernel = layoutInt8;
+        }
+      }
       for (; t + 4 <= end; t += 4) {
-        tile4(layout, w, cols, act + pick(actList, t) * stride, act + pick(actList, t + 1) * stride,
+        tile4(kernel, w, cols, act + pick(actList, t) * stride, act + pick(actList, t + 1) * stride,
           act + pick(actList, t + 2) * stride, act + pick(actList, t + 3) * stride,
           out + column + pick(outList, t) * outStride, out + column + pick(outList, t + 1) * outStride,
           out + column + pick(outList, t + 2) * outStride, out + column + pick(outList, t + 3) * outStride, accumulate);
       }
       for (; t < end; t++) {
-        tile1(layout, w, cols, act + pick(actList, t) * stride, out + column + pick(outList, t) * outStride, accumulate);
+        tile1(kernel, w, cols, act + pick(actList, t) * stride, out + column + pick(outList, t) * outStride, accumulate);
       }
     }
   }

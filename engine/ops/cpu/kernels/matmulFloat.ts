@@ -4,21 +4,33 @@
  * A group holds 8 rows; a vector holds 4 of them at one k, so the sums need no horizontal step: lane = row.
  * F32: per k, 8 floats. F16 and BF16: per pair of k, 8 words of (low half: even k, high half: odd k), which makes BF16
  * a shift or a mask and F16 a shift, a mask and one multiplication by 2^112 that mends the exponent.
+ * For several tokens an F16 group is widened once into scratch and multiplied as F32.
  * Sums restart every `chunk` columns so that rounding does not grow with the row.
  */
 import { layoutBf16, layoutF16, layoutF32 } from "../commands";
-import { fma } from "./simd";
+import { fma, kept } from "./simd";
 
 const chunk: i32 = 512;
 
-/** Even (shift = true) or odd k of packed 16-bit pairs as f32. */
+/** Even or odd k of packed 16-bit pairs as f32; constants from `floatMask` and `floatMend`. */
 // @ts-ignore: decorator
 @inline
-function widen(layout: i32, pair: v128, even: bool): v128 {
-  if (layout == layoutBf16) return even ? i32x4.shl(pair, 16) : v128.and(pair, i32x4.splat(0xffff0000));
-  const magnitude = v128.and(even ? i32x4.shl(pair, 13) : i32x4.shr_u(pair, 3), i32x4.splat(0x0fffe000));
-  const sign = v128.and(even ? i32x4.shl(pair, 16) : pair, i32x4.splat(0x80000000));
-  return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(0x77800000))), sign);
+function widen(layout: i32, pair: v128, even: bool, mask: v128, mend: v128): v128 {
+  if (layout == layoutBf16) return even ? i32x4.shl(pair, 16) : v128.and(pair, mask);
+  // The arithmetic shift keeps the sign on top; the mask clears its copies and what the other half left below.
+  return f32x4.mul(v128.and(i32x4.shr_s(even ? i32x4.shl(pair, 16) : pair, 3), mask), mend);
+}
+
+// @ts-ignore: decorator
+@inline
+function floatMask(layout: i32, cols: i32): v128 {
+  return kept(i32x4.splat(layout == layoutBf16 ? 0xffff0000 : 0x8fffe000), cols);
+}
+/** 2^112: the distance between the exponents of f16 and f32. Exact for subnormals too. */
+// @ts-ignore: decorator
+@inline
+function floatMend(cols: i32): v128 {
+  return kept(f32x4.splat(reinterpret<f32>(0x77800000)), cols);
 }
 
 // @ts-ignore: decorator
@@ -36,6 +48,7 @@ function put(out: usize, low: v128, high: v128, accumulate: bool): void {
 @inline
 function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
+  const mask = floatMask(layout, cols), mend = floatMend(cols);
   for (let begin = 0; begin < cols; begin += chunk) {
     const end = min(cols, begin + chunk);
     let l0 = f32x4.splat(0), h0 = f32x4.splat(0), l1 = f32x4.splat(0), h1 = f32x4.splat(0);
@@ -47,8 +60,8 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
         w += 64;
       } else {
         const low = v128.load(w), high = v128.load(w, 16);
-        wl = widen(layout, low, true); wh = widen(layout, high, true);
-        nl = widen(layout, low, false); nh = widen(layout, high, false);
+        wl = widen(layout, low, true, mask, mend); wh = widen(layout, high, true, mask, mend);
+        nl = widen(layout, low, false, mask, mend); nh = widen(layout, high, false, mask, mend);
         w += 32;
       }
       let x = v128.load32_splat(a0); l0 = fma(wl, x, l0); h0 = fma(wh, x, h0);
@@ -69,6 +82,7 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
 // @ts-ignore: decorator
 @inline
 function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
+  const mask = floatMask(layout, cols), mend = floatMend(cols);
   for (let begin = 0; begin < cols; begin += chunk) {
     const end = min(cols, begin + chunk);
     let l = f32x4.splat(0), h = f32x4.splat(0), m = f32x4.splat(0), g = f32x4.splat(0);
@@ -81,8 +95,8 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
         w += 64;
       } else {
         const low = v128.load(w), high = v128.load(w, 16);
-        l = fma(widen(layout, low, true), even, l); h = fma(widen(layout, high, true), even, h);
-        m = fma(widen(layout, low, false), odd, m); g = fma(widen(layout, high, false), odd, g);
+        l = fma(widen(layout, low, true, mask, mend), even, l); h = fma(widen(layout, high, true, mask, mend), even, h);
+        m = fma(widen(layout, low, false, mask, mend), odd, m); g = fma(widen(layout, high, false, mask, mend), odd, g);
         w += 32;
       }
     }
@@ -90,13 +104,23 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
   }
 }
 
+/** A group of F16 rows as the same group of F32. */
+export function widenGroup(w: usize, cols: i32, out: usize): void {
+  const mask = floatMask(layoutF16, cols), mend = floatMend(cols);
+  for (let k = 0; k < cols; k += 2) {
+    const low = v128.load(w), high = v128.load(w, 16);
+    v128.store(out, widen(layoutF16, low, true, mask, mend));
+    v128.store(out, widen(layoutF16, high, true, mask, mend), 16);
+    v128.store(out, widen(layoutF16, low, false, mask, mend), 32);
+    v128.store(out, widen(layoutF16, high, false, mask, mend), 48);
+    w += 32;
+    out += 64;
+  }
+}
+
 export function f32x4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
   tile4(layoutF32, w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate);
-}
-export function f16x4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
-  o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
-  tile4(layoutF16, w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate);
 }
 export function bf16x4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {

@@ -5,11 +5,12 @@
  * Neither operand is unsigned, so the byte dot product does not apply: weights widen to i16 once per tile, in registers,
  * and i32x4.dot_i16x8 takes pairs of k. Lane = row: no horizontal sums, one conversion to float per 32.
  * Block of a group: 8 scales, then per 4 k: rows 0..3 as (k0 k1) x 4, (k2 k3) x 4, and the same for rows 4..7.
- * Codebook blocks hold two such steps in the low and the high nibbles.
+ * Codebook blocks hold two such steps in the low and the high nibbles; for several tokens a group of them is turned into an
+ * int8 group once, in scratch.
  */
 import { layoutCodebook, layoutInt8 } from "../commands";
 import { wideScales } from "./activations";
-import { fma } from "./simd";
+import { fma, kept, lookUp } from "./simd";
 
 /** IQ4_NL's values. */
 // @ts-ignore: decorator
@@ -36,49 +37,49 @@ function dot(weights: v128, pair: v128, sum: v128): v128 {
   return i32x4.add(sum, i32x4.dot_i16x8_s(weights, pair));
 }
 
-// @ts-ignore: decorator
-@inline
-function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
+/** A codebook group as the int8 group it stands for. */
+export function expandGroup(w: usize, cols: i32, out: usize): void {
+  const table = kept(codebook(), cols), nibbles = kept(i8x16.splat(15), cols);
+  for (let k = 0; k < cols; k += 32) {
+    v128.store(out, v128.load(w));
+    v128.store(out, v128.load(w, 16), 16);
+    w += 32;
+    out += 32;
+    for (let pair = 0; pair < 4; pair++) {
+      const low = v128.load(w), high = v128.load(w, 16);
+      v128.store(out, lookUp(table, v128.and(low, nibbles)));
+      v128.store(out, lookUp(table, v128.and(high, nibbles)), 16);
+      v128.store(out, lookUp(table, v128.and(i16x8.shr_u(low, 4), nibbles)), 32);
+      v128.store(out, lookUp(table, v128.and(i16x8.shr_u(high, 4), nibbles)), 48);
+      w += 32;
+      out += 64;
+    }
+  }
+}
+
+export function int8x4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
   let s0 = wideScales(a0, cols), s1 = wideScales(a1, cols), s2 = wideScales(a2, cols), s3 = wideScales(a3, cols);
-  let fl0 = f32x4.splat(0), fh0 = f32x4.splat(0), fl1 = f32x4.splat(0), fh1 = f32x4.splat(0);
-  let fl2 = f32x4.splat(0), fh2 = f32x4.splat(0), fl3 = f32x4.splat(0), fh3 = f32x4.splat(0);
+  const zero = i32x4.splat(0);
+  let fl0 = zero, fh0 = zero, fl1 = zero, fh1 = zero, fl2 = zero, fh2 = zero, fl3 = zero, fh3 = zero;
   for (let k = 0; k < cols; k += 32) {
-    let l0 = i32x4.splat(0), h0 = i32x4.splat(0), l1 = i32x4.splat(0), h1 = i32x4.splat(0);
-    let l2 = i32x4.splat(0), h2 = i32x4.splat(0), l3 = i32x4.splat(0), h3 = i32x4.splat(0);
+    let l0 = zero, h0 = zero, l1 = zero, h1 = zero, l2 = zero, h2 = zero, l3 = zero, h3 = zero;
     const scalesLow = v128.load(w), scalesHigh = v128.load(w, 16);
     w += 32;
-    for (let step = 0; step < (layout == layoutInt8 ? 8 : 4); step++) {
-      let bytesLow = v128.load(w), bytesHigh = v128.load(w, 16);
+    for (let step = 0; step < 8; step++) {
+      const low = v128.load(w), high = v128.load(w, 16);
       w += 32;
-      if (layout == layoutCodebook) {
-        const nextLow = i8x16.swizzle(codebook(), i8x16.shr_u(bytesLow, 4));
-        const nextHigh = i8x16.swizzle(codebook(), i8x16.shr_u(bytesHigh, 4));
-        bytesLow = i8x16.swizzle(codebook(), v128.and(bytesLow, i8x16.splat(15)));
-        bytesHigh = i8x16.swizzle(codebook(), v128.and(bytesHigh, i8x16.splat(15)));
-        let wl = i16x8.extend_low_i8x16_s(nextLow), wh = i16x8.extend_low_i8x16_s(nextHigh);
-        let x = v128.load32_splat(a0, 8); l0 = dot(wl, x, l0); h0 = dot(wh, x, h0);
-        x = v128.load32_splat(a1, 8); l1 = dot(wl, x, l1); h1 = dot(wh, x, h1);
-        x = v128.load32_splat(a2, 8); l2 = dot(wl, x, l2); h2 = dot(wh, x, h2);
-        x = v128.load32_splat(a3, 8); l3 = dot(wl, x, l3); h3 = dot(wh, x, h3);
-        wl = i16x8.extend_high_i8x16_s(nextLow); wh = i16x8.extend_high_i8x16_s(nextHigh);
-        x = v128.load32_splat(a0, 12); l0 = dot(wl, x, l0); h0 = dot(wh, x, h0);
-        x = v128.load32_splat(a1, 12); l1 = dot(wl, x, l1); h1 = dot(wh, x, h1);
-        x = v128.load32_splat(a2, 12); l2 = dot(wl, x, l2); h2 = dot(wh, x, h2);
-        x = v128.load32_splat(a3, 12); l3 = dot(wl, x, l3); h3 = dot(wh, x, h3);
-      }
-      let wl = i16x8.extend_low_i8x16_s(bytesLow), wh = i16x8.extend_low_i8x16_s(bytesHigh);
+      let wl = i16x8.extend_low_i8x16_s(low), wh = i16x8.extend_low_i8x16_s(high);
       let x = v128.load32_splat(a0); l0 = dot(wl, x, l0); h0 = dot(wh, x, h0);
       x = v128.load32_splat(a1); l1 = dot(wl, x, l1); h1 = dot(wh, x, h1);
       x = v128.load32_splat(a2); l2 = dot(wl, x, l2); h2 = dot(wh, x, h2);
       x = v128.load32_splat(a3); l3 = dot(wl, x, l3); h3 = dot(wh, x, h3);
-      wl = i16x8.extend_high_i8x16_s(bytesLow); wh = i16x8.extend_high_i8x16_s(bytesHigh);
+      wl = i16x8.extend_high_i8x16_s(low); wh = i16x8.extend_high_i8x16_s(high);
       x = v128.load32_splat(a0, 4); l0 = dot(wl, x, l0); h0 = dot(wh, x, h0);
       x = v128.load32_splat(a1, 4); l1 = dot(wl, x, l1); h1 = dot(wh, x, h1);
       x = v128.load32_splat(a2, 4); l2 = dot(wl, x, l2); h2 = dot(wh, x, h2);
       x = v128.load32_splat(a3, 4); l3 = dot(wl, x, l3); h3 = dot(wh, x, h3);
-      const stride = layout == layoutInt8 ? 8 : 16;
-      a0 += stride; a1 += stride; a2 += stride; a3 += stride;
+      a0 += 8; a1 += 8; a2 += 8; a3 += 8;
     }
     let d = v128.load32_splat(s0);
     fl0 = fma(f32x4.convert_i32x4_s(l0), f32x4.mul(d, scalesLow), fl0);
@@ -103,6 +104,7 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
 function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
   let s = wideScales(a, cols);
   let fl = f32x4.splat(0), fh = f32x4.splat(0);
+  const table = kept(codebook(), cols), nibbles = kept(i8x16.splat(15), cols);
   for (let k = 0; k < cols; k += 32) {
     let l = i32x4.splat(0), h = i32x4.splat(0), m = i32x4.splat(0), g = i32x4.splat(0);
     const scalesLow = v128.load(w), scalesHigh = v128.load(w, 16);
@@ -113,10 +115,10 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
         nextLow = v128.load(w, 32); nextHigh = v128.load(w, 48);
         w += 64;
       } else {
-        nextLow = i8x16.swizzle(codebook(), i8x16.shr_u(low, 4));
-        nextHigh = i8x16.swizzle(codebook(), i8x16.shr_u(high, 4));
-        low = i8x16.swizzle(codebook(), v128.and(low, i8x16.splat(15)));
-        high = i8x16.swizzle(codebook(), v128.and(high, i8x16.splat(15)));
+        nextLow = lookUp(table, v128.and(i16x8.shr_u(low, 4), nibbles));
+        nextHigh = lookUp(table, v128.and(i16x8.shr_u(high, 4), nibbles));
+        low = lookUp(table, v128.and(low, nibbles));
+        high = lookUp(table, v128.and(high, nibbles));
         w += 32;
       }
       let x = v128.load32_splat(a);
@@ -137,14 +139,6 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
   put(out, fl, fh, accumulate);
 }
 
-export function int8x4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
-  o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
-  tile4(layoutInt8, w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate);
-}
-export function codebookx4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize, a3: usize,
-  o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
-  tile4(layoutCodebook, w, cols, a0, a1, a2, a3, o0, o1, o2, o3, accumulate);
-}
 export function int8x1Token(w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
   tile1(layoutInt8, w, cols, a, out, accumulate);
 }

@@ -12,7 +12,7 @@
  */
 import { layoutQ4K, layoutQ5K, layoutQ6K } from "../commands";
 import { kScales, kSums16, kSums32 } from "./activations";
-import { dotPairs, fma } from "./simd";
+import { dotPairs, fma, kept } from "./simd";
 
 // @ts-ignore: decorator
 @inline
@@ -37,21 +37,11 @@ function scaled(pairs: v128, scales: v128, sum: v128): v128 {
   return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, scales));
 }
 
+/** Bit `s` (0..3) of each byte as 16 or 0. */
 // @ts-ignore: decorator
 @inline
-function lowNibbles(bytes: v128): v128 {
-  return v128.and(bytes, i8x16.splat(15));
-}
-// @ts-ignore: decorator
-@inline
-function highNibbles(bytes: v128): v128 {
-  return v128.and(i16x8.shr_u(bytes, 4), i8x16.splat(15));
-}
-/** Bit `s` of each byte, moved to bit 4. */
-// @ts-ignore: decorator
-@inline
-function fifthBit(bits: v128, s: i32): v128 {
-  return i16x8.shl(v128.and(i16x8.shr_u(bits, s), i8x16.splat(1)), 4);
+function fifthBit(bits: v128, s: i32, sixteen: v128): v128 {
+  return v128.and(i16x8.shl(bits, 4 - s), sixteen);
 }
 
 /** Eight bytes, one a row, as i16 pairs of equal value: rows 0..3 or 4..7. */
@@ -76,7 +66,7 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
   let d0 = kScales(a0, cols), d1 = kScales(a1, cols), d2 = kScales(a2, cols), d3 = kScales(a3, cols);
   let m0 = kSums32(a0, cols), m1 = kSums32(a1, cols), m2 = kSums32(a2, cols), m3 = kSums32(a3, cols);
-  const zero = i32x4.splat(0);
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), sixteen = kept(i8x16.splat(16), cols);
   let fl0 = zero, fh0 = zero, fl1 = zero, fh1 = zero, fl2 = zero, fh2 = zero, fl3 = zero, fh3 = zero;
   for (let k = 0; k < cols; k += 256) {
     const head = w;
@@ -91,27 +81,32 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
         w += 32;
       }
       let l0 = zero, h0 = zero, l1 = zero, h1 = zero, l2 = zero, h2 = zero, l3 = zero, h3 = zero;
-      for (let s = 0; s < 8; s += 2) {
-        const low = v128.load(w), high = v128.load(w, 16);
-        w += 32;
-        let wl = lowNibbles(low), wh = lowNibbles(high);
-        if (layout == layoutQ5K) {
-          wl = v128.or(wl, fifthBit(bitsLow, s)); wh = v128.or(wh, fifthBit(bitsHigh, s));
+      for (let half = 0; half < (layout == layoutQ5K ? 2 : 1); half++) {
+        for (let pair = 0; pair < (layout == layoutQ5K ? 2 : 4); pair++) {
+          const low = v128.load(w), high = v128.load(w, 16);
+          w += 32;
+          let wl = v128.and(low, nibbles), wh = v128.and(high, nibbles);
+          if (layout == layoutQ5K) {
+            wl = v128.or(wl, fifthBit(bitsLow, 0, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 0, sixteen));
+          }
+          let x = v128.load32_splat(a0); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
+          x = v128.load32_splat(a1); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
+          x = v128.load32_splat(a2); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
+          x = v128.load32_splat(a3); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
+          wl = v128.and(i16x8.shr_u(low, 4), nibbles); wh = v128.and(i16x8.shr_u(high, 4), nibbles);
+          if (layout == layoutQ5K) {
+            wl = v128.or(wl, fifthBit(bitsLow, 1, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 1, sixteen));
+          }
+          x = v128.load32_splat(a0, 4); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
+          x = v128.load32_splat(a1, 4); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
+          x = v128.load32_splat(a2, 4); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
+          x = v128.load32_splat(a3, 4); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
+          a0 += 8; a1 += 8; a2 += 8; a3 += 8;
+          if (layout == layoutQ5K) {
+            bitsLow = i16x8.shr_u(bitsLow, 2); bitsHigh = i16x8.shr_u(bitsHigh, 2);
+          }
         }
-        let x = v128.load32_splat(a0); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
-        x = v128.load32_splat(a1); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
-        x = v128.load32_splat(a2); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
-        x = v128.load32_splat(a3); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
-        wl = highNibbles(low); wh = highNibbles(high);
         if (layout == layoutQ5K) {
-          wl = v128.or(wl, fifthBit(bitsLow, s + 1)); wh = v128.or(wh, fifthBit(bitsHigh, s + 1));
-        }
-        x = v128.load32_splat(a0, 4); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
-        x = v128.load32_splat(a1, 4); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
-        x = v128.load32_splat(a2, 4); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
-        x = v128.load32_splat(a3, 4); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
-        a0 += 8; a1 += 8; a2 += 8; a3 += 8;
-        if (layout == layoutQ5K && s == 2) {
           il0 = scaled(l0, scaleLow, il0); ih0 = scaled(h0, scaleHigh, ih0);
           il1 = scaled(l1, scaleLow, il1); ih1 = scaled(h1, scaleHigh, ih1);
           il2 = scaled(l2, scaleLow, il2); ih2 = scaled(h2, scaleHigh, ih2);
@@ -119,10 +114,12 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
           l0 = zero; h0 = zero; l1 = zero; h1 = zero; l2 = zero; h2 = zero; l3 = zero; h3 = zero;
         }
       }
-      il0 = scaled(l0, scaleLow, il0); ih0 = scaled(h0, scaleHigh, ih0);
-      il1 = scaled(l1, scaleLow, il1); ih1 = scaled(h1, scaleHigh, ih1);
-      il2 = scaled(l2, scaleLow, il2); ih2 = scaled(h2, scaleHigh, ih2);
-      il3 = scaled(l3, scaleLow, il3); ih3 = scaled(h3, scaleHigh, ih3);
+      if (layout == layoutQ4K) {
+        il0 = scaled(l0, scaleLow, il0); ih0 = scaled(h0, scaleHigh, ih0);
+        il1 = scaled(l1, scaleLow, il1); ih1 = scaled(h1, scaleHigh, ih1);
+        il2 = scaled(l2, scaleLow, il2); ih2 = scaled(h2, scaleHigh, ih2);
+        il3 = scaled(l3, scaleLow, il3); ih3 = scaled(h3, scaleHigh, ih3);
+      }
     }
     const scaleLow = v128.load(head), scaleHigh = v128.load(head, 16);
     let d = v128.load32_splat(d0);
@@ -171,7 +168,7 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
 @inline
 function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
   let scalesOfA = kScales(a, cols), sums = kSums32(a, cols);
-  const zero = i32x4.splat(0);
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), sixteen = kept(i8x16.splat(16), cols);
   let fl = zero, fh = zero;
   for (let k = 0; k < cols; k += 256) {
     const head = w;
@@ -186,26 +183,40 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
         w += 32;
       }
       let l = zero, h = zero;
-      for (let s = 0; s < 8; s += 2) {
-        const low = v128.load(w), high = v128.load(w, 16);
-        w += 32;
-        let wl = lowNibbles(low), wh = lowNibbles(high);
+      for (let half = 0; half < 2; half++) {
+        let low = v128.load(w), high = v128.load(w, 16);
+        let wl = v128.and(low, nibbles), wh = v128.and(high, nibbles);
         if (layout == layoutQ5K) {
-          wl = v128.or(wl, fifthBit(bitsLow, s)); wh = v128.or(wh, fifthBit(bitsHigh, s));
+          wl = v128.or(wl, fifthBit(bitsLow, 0, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 0, sixteen));
         }
         let x = v128.load32_splat(a); l = step(wl, x, l); h = step(wh, x, h);
-        wl = highNibbles(low); wh = highNibbles(high);
+        wl = v128.and(i16x8.shr_u(low, 4), nibbles); wh = v128.and(i16x8.shr_u(high, 4), nibbles);
         if (layout == layoutQ5K) {
-          wl = v128.or(wl, fifthBit(bitsLow, s + 1)); wh = v128.or(wh, fifthBit(bitsHigh, s + 1));
+          wl = v128.or(wl, fifthBit(bitsLow, 1, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 1, sixteen));
         }
         x = v128.load32_splat(a, 4); l = step(wl, x, l); h = step(wh, x, h);
-        a += 8;
-        if (layout == layoutQ5K && s == 2) {
+        low = v128.load(w, 32); high = v128.load(w, 48);
+        wl = v128.and(low, nibbles); wh = v128.and(high, nibbles);
+        if (layout == layoutQ5K) {
+          wl = v128.or(wl, fifthBit(bitsLow, 2, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 2, sixteen));
+        }
+        x = v128.load32_splat(a, 8); l = step(wl, x, l); h = step(wh, x, h);
+        wl = v128.and(i16x8.shr_u(low, 4), nibbles); wh = v128.and(i16x8.shr_u(high, 4), nibbles);
+        if (layout == layoutQ5K) {
+          wl = v128.or(wl, fifthBit(bitsLow, 3, sixteen)); wh = v128.or(wh, fifthBit(bitsHigh, 3, sixteen));
+        }
+        x = v128.load32_splat(a, 12); l = step(wl, x, l); h = step(wh, x, h);
+        w += 64;
+        a += 16;
+        if (layout == layoutQ5K) {
           il = scaled(l, scaleLow, il); ih = scaled(h, scaleHigh, ih);
           l = zero; h = zero;
+          bitsLow = i16x8.shr_u(bitsLow, 4); bitsHigh = i16x8.shr_u(bitsHigh, 4);
         }
       }
-      il = scaled(l, scaleLow, il); ih = scaled(h, scaleHigh, ih);
+      if (layout == layoutQ4K) {
+        il = scaled(l, scaleLow, il); ih = scaled(h, scaleHigh, ih);
+      }
     }
     const d = v128.load32_splat(scalesOfA);
     fl = fma(f32x4.convert_i32x4_s(il), f32x4.mul(d, v128.load(head)), fl);
@@ -227,9 +238,9 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
 /** Six-bit weights of step `s` (0..3) of a part. */
 // @ts-ignore: decorator
 @inline
-function sixBits(nibbles: v128, high: v128, s: i32): v128 {
-  const top = s < 2 ? i16x8.shl(high, 4 - 2 * s) : i16x8.shr_u(high, 2 * s - 4);
-  return v128.or((s & 1) == 0 ? lowNibbles(nibbles) : highNibbles(nibbles), v128.and(top, i8x16.splat(0x30)));
+function sixBits(bytes: v128, high: v128, s: i32, nibbles: v128, top: v128): v128 {
+  const bits = s == 2 ? high : s < 2 ? i16x8.shl(high, 4 - 2 * s) : i16x8.shr_u(high, 2);
+  return v128.or(v128.and((s & 1) == 0 ? bytes : i16x8.shr_u(bytes, 4), nibbles), v128.and(bits, top));
 }
 
 // @ts-ignore: decorator
@@ -243,7 +254,7 @@ export function q6kx4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize
   o0: usize, o1: usize, o2: usize, o3: usize, accumulate: bool): void {
   let d0 = kScales(a0, cols), d1 = kScales(a1, cols), d2 = kScales(a2, cols), d3 = kScales(a3, cols);
   let m0 = kSums16(a0, cols), m1 = kSums16(a1, cols), m2 = kSums16(a2, cols), m3 = kSums16(a3, cols);
-  const zero = i32x4.splat(0);
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), top = kept(i8x16.splat(0x30), cols);
   let fl0 = zero, fh0 = zero, fl1 = zero, fh1 = zero, fl2 = zero, fh2 = zero, fl3 = zero, fh3 = zero;
   for (let k = 0; k < cols; k += 256) {
     const head = w;
@@ -267,8 +278,8 @@ export function q6kx4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize
       const scaleLow = i16x8.extend_low_i8x16_s(scales), scaleHigh = i16x8.extend_high_i8x16_s(scales);
       const bitsLow = v128.load(w, 64), bitsHigh = v128.load(w, 80);
       let low = v128.load(w), high = v128.load(w, 16);
-      let wl = sixBits(low, bitsLow, 0), wh = sixBits(high, bitsHigh, 0);
-      let nl = sixBits(low, bitsLow, 1), nh = sixBits(high, bitsHigh, 1);
+      let wl = sixBits(low, bitsLow, 0, nibbles, top), wh = sixBits(high, bitsHigh, 0, nibbles, top);
+      let nl = sixBits(low, bitsLow, 1, nibbles, top), nh = sixBits(high, bitsHigh, 1, nibbles, top);
       let x = v128.load32_splat(a0), y = v128.load32_splat(a0, 4);
       il0 = scaled(step(nl, y, dotPairs(x, wl)), scaleLow, il0); ih0 = scaled(step(nh, y, dotPairs(x, wh)), scaleHigh, ih0);
       x = v128.load32_splat(a1); y = v128.load32_splat(a1, 4);
@@ -278,8 +289,8 @@ export function q6kx4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize
       x = v128.load32_splat(a3); y = v128.load32_splat(a3, 4);
       il3 = scaled(step(nl, y, dotPairs(x, wl)), scaleLow, il3); ih3 = scaled(step(nh, y, dotPairs(x, wh)), scaleHigh, ih3);
       low = v128.load(w, 32); high = v128.load(w, 48);
-      wl = sixBits(low, bitsLow, 2); wh = sixBits(high, bitsHigh, 2);
-      nl = sixBits(low, bitsLow, 3); nh = sixBits(high, bitsHigh, 3);
+      wl = sixBits(low, bitsLow, 2, nibbles, top); wh = sixBits(high, bitsHigh, 2, nibbles, top);
+      nl = sixBits(low, bitsLow, 3, nibbles, top); nh = sixBits(high, bitsHigh, 3, nibbles, top);
       x = v128.load32_splat(a0, 8); y = v128.load32_splat(a0, 12);
       il0 = scaled(step(nl, y, dotPairs(x, wl)), scaleLow, il0); ih0 = scaled(step(nh, y, dotPairs(x, wh)), scaleHigh, ih0);
       x = v128.load32_splat(a1, 8); y = v128.load32_splat(a1, 12);
@@ -313,7 +324,7 @@ export function q6kx4Tokens(w: usize, cols: i32, a0: usize, a1: usize, a2: usize
 
 export function q6kx1Token(w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
   let scalesOfA = kScales(a, cols), sums = kSums16(a, cols);
-  const zero = i32x4.splat(0);
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), top = kept(i8x16.splat(0x30), cols);
   let fl = zero, fh = zero;
   for (let k = 0; k < cols; k += 256) {
     const head = w;
@@ -330,12 +341,12 @@ export function q6kx1Token(w: usize, cols: i32, a: usize, out: usize, accumulate
       const bitsLow = v128.load(w, 64), bitsHigh = v128.load(w, 80);
       let low = v128.load(w), high = v128.load(w, 16);
       let x = v128.load32_splat(a), y = v128.load32_splat(a, 4);
-      il = scaled(step(sixBits(low, bitsLow, 1), y, dotPairs(x, sixBits(low, bitsLow, 0))), scaleLow, il);
-      ih = scaled(step(sixBits(high, bitsHigh, 1), y, dotPairs(x, sixBits(high, bitsHigh, 0))), scaleHigh, ih);
+      il = scaled(step(sixBits(low, bitsLow, 1, nibbles, top), y, dotPairs(x, sixBits(low, bitsLow, 0, nibbles, top))), scaleLow, il);
+      ih = scaled(step(sixBits(high, bitsHigh, 1, nibbles, top), y, dotPairs(x, sixBits(high, bitsHigh, 0, nibbles, top))), scaleHigh, ih);
       low = v128.load(w, 32); high = v128.load(w, 48);
       x = v128.load32_splat(a, 8); y = v128.load32_splat(a, 12);
-      il = scaled(step(sixBits(low, bitsLow, 3), y, dotPairs(x, sixBits(low, bitsLow, 2))), scaleLow, il);
-      ih = scaled(step(sixBits(high, bitsHigh, 3), y, dotPairs(x, sixBits(high, bitsHigh, 2))), scaleHigh, ih);
+      il = scaled(step(sixBits(low, bitsLow, 3, nibbles, top), y, dotPairs(x, sixBits(low, bitsLow, 2, nibbles, top))), scaleLow, il);
+      ih = scaled(step(sixBits(high, bitsHigh, 3, nibbles, top), y, dotPairs(x, sixBits(high, bitsHigh, 2, nibbles, top))), scaleHigh, ih);
       w += 96;
       a += 16;
     }

@@ -10,7 +10,7 @@
  */
 import { layoutFiveMin, layoutMx, layoutNibble, layoutNibbleMin } from "../commands";
 import { narrowScales, narrowSums } from "./activations";
-import { dotPairs, fma } from "./simd";
+import { dotPairs, fma, kept, lookUp } from "./simd";
 
 // @ts-ignore: decorator
 @inline
@@ -23,15 +23,21 @@ function put(out: usize, low: v128, high: v128, accumulate: bool): void {
   v128.store(out, high, 16);
 }
 
-/** Weights of the even (low nibbles) or odd step of a vector, as 0..31. `fifth` holds the bits, `step` counts 4 k. */
+/** Doubled E2M1 values plus 12. */
 // @ts-ignore: decorator
 @inline
-function unpack(layout: i32, bytes: v128, fifth: v128, odd: bool, step: i32): v128 {
-  const nibble = odd ? v128.and(i16x8.shr_u(bytes, 4), i8x16.splat(15)) : v128.and(bytes, i8x16.splat(15));
-  if (layout == layoutMx) return i8x16.swizzle(i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0), nibble);
+function mxTable(): v128 {
+  return i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+}
+
+/** Weights 0..31 of the even (low nibbles) or odd step of a vector; `fifth` holds that step's bit in place s = 0 or 1. */
+// @ts-ignore: decorator
+@inline
+function unpack(layout: i32, bytes: v128, fifth: v128, odd: bool, nibbles: v128, sixteen: v128, table: v128): v128 {
+  const nibble = odd ? v128.and(i16x8.shr_u(bytes, 4), nibbles) : v128.and(bytes, nibbles);
+  if (layout == layoutMx) return lookUp(table, nibble);
   if (layout != layoutFiveMin) return nibble;
-  const bit = v128.and(i16x8.shr_u(fifth, step), i8x16.splat(1));
-  return v128.or(nibble, i16x8.shl(bit, 4));
+  return v128.or(nibble, v128.and(i16x8.shl(fifth, odd ? 3 : 4), sixteen));
 }
 
 // @ts-ignore: decorator
@@ -40,21 +46,12 @@ function step(weights: v128, activations: v128, sum: v128): v128 {
   return i16x8.add(sum, dotPairs(activations, weights));
 }
 
-/** i16 pairs to i32. */
+/** dw * (da * sum + offset) where the offset is a constant multiple of da * sum a; else dw * da * sum + min * (da * sum a). */
 // @ts-ignore: decorator
 @inline
-function fold(sum: v128): v128 {
-  return i32x4.dot_i16x8_s(sum, i16x8.splat(1));
-}
-
-/** dw * da * sum + offset, where the offset is min * (da * sum a), or the same with a constant multiple of dw. */
-// @ts-ignore: decorator
-@inline
-function finish(layout: i32, total: v128, sum: v128, scale: v128, minimum: v128, d: v128, scaledSum: v128): v128 {
-  total = fma(f32x4.convert_i32x4_s(sum), f32x4.mul(d, scale), total);
-  if (layout == layoutNibble) return fma(f32x4.mul(scaledSum, f32x4.splat(-8)), scale, total);
-  if (layout == layoutMx) return fma(f32x4.mul(scaledSum, f32x4.splat(-12)), scale, total);
-  return fma(scaledSum, minimum, total);
+function finish(hasMinimum: bool, total: v128, sum: v128, scale: v128, minimum: v128, d: v128, offset: v128): v128 {
+  if (hasMinimum) return fma(offset, minimum, fma(f32x4.convert_i32x4_s(sum), f32x4.mul(d, scale), total));
+  return fma(fma(f32x4.convert_i32x4_s(sum), d, offset), scale, total);
 }
 
 // @ts-ignore: decorator
@@ -64,8 +61,10 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
   let d0 = narrowScales(a0, cols), d1 = narrowScales(a1, cols), d2 = narrowScales(a2, cols), d3 = narrowScales(a3, cols);
   const sums = narrowSums(0, cols) - narrowScales(0, cols);
   const hasMinimum = layout == layoutNibbleMin || layout == layoutFiveMin;
-  const isFive = layout == layoutFiveMin || layout == layoutMx;
-  const zero = i32x4.splat(0);
+  // 5-bit sums fill an i16 after half a block.
+  const isFive = layout == layoutFiveMin || layout == layoutMx, halves = isFive ? 2 : 1, pairs = 4 / halves;
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), sixteen = kept(i8x16.splat(16), cols), table = kept(mxTable(), cols);
+  const ones = kept(i16x8.splat(1), cols), shift = kept(f32x4.splat(layout == layoutMx ? -12 : -8), cols);
   let fl0 = zero, fh0 = zero, fl1 = zero, fh1 = zero, fl2 = zero, fh2 = zero, fl3 = zero, fh3 = zero;
   for (let k = 0; k < cols; k += 32) {
     const scaleLow = v128.load(w), scaleHigh = v128.load(w, 16);
@@ -80,41 +79,43 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
       w += 32;
     }
     let il0 = zero, ih0 = zero, il1 = zero, ih1 = zero, il2 = zero, ih2 = zero, il3 = zero, ih3 = zero;
-    let l0 = zero, h0 = zero, l1 = zero, h1 = zero, l2 = zero, h2 = zero, l3 = zero, h3 = zero;
-    for (let s = 0; s < 8; s += 2) {
-      const low = v128.load(w), high = v128.load(w, 16);
-      w += 32;
-      let wl = unpack(layout, low, fifthLow, false, s), wh = unpack(layout, high, fifthHigh, false, s);
-      let x = v128.load32_splat(a0); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
-      x = v128.load32_splat(a1); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
-      x = v128.load32_splat(a2); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
-      x = v128.load32_splat(a3); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
-      wl = unpack(layout, low, fifthLow, true, s + 1); wh = unpack(layout, high, fifthHigh, true, s + 1);
-      x = v128.load32_splat(a0, 4); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
-      x = v128.load32_splat(a1, 4); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
-      x = v128.load32_splat(a2, 4); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
-      x = v128.load32_splat(a3, 4); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
-      a0 += 8; a1 += 8; a2 += 8; a3 += 8;
-      if (isFive && s == 2) {
-        il0 = fold(l0); ih0 = fold(h0); il1 = fold(l1); ih1 = fold(h1);
-        il2 = fold(l2); ih2 = fold(h2); il3 = fold(l3); ih3 = fold(h3);
-        l0 = zero; h0 = zero; l1 = zero; h1 = zero; l2 = zero; h2 = zero; l3 = zero; h3 = zero;
+    for (let half = 0; half < halves; half++) {
+      let l0 = zero, h0 = zero, l1 = zero, h1 = zero, l2 = zero, h2 = zero, l3 = zero, h3 = zero;
+      for (let pair = 0; pair < pairs; pair++) {
+        const low = v128.load(w), high = v128.load(w, 16);
+        w += 32;
+        let wl = unpack(layout, low, fifthLow, false, nibbles, sixteen, table), wh = unpack(layout, high, fifthHigh, false, nibbles, sixteen, table);
+        let x = v128.load32_splat(a0); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
+        x = v128.load32_splat(a1); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
+        x = v128.load32_splat(a2); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
+        x = v128.load32_splat(a3); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
+        wl = unpack(layout, low, fifthLow, true, nibbles, sixteen, table); wh = unpack(layout, high, fifthHigh, true, nibbles, sixteen, table);
+        x = v128.load32_splat(a0, 4); l0 = step(wl, x, l0); h0 = step(wh, x, h0);
+        x = v128.load32_splat(a1, 4); l1 = step(wl, x, l1); h1 = step(wh, x, h1);
+        x = v128.load32_splat(a2, 4); l2 = step(wl, x, l2); h2 = step(wh, x, h2);
+        x = v128.load32_splat(a3, 4); l3 = step(wl, x, l3); h3 = step(wh, x, h3);
+        a0 += 8; a1 += 8; a2 += 8; a3 += 8;
+        if (layout == layoutFiveMin) {
+          fifthLow = i16x8.shr_u(fifthLow, 2); fifthHigh = i16x8.shr_u(fifthHigh, 2);
+        }
       }
+      il0 = i32x4.add(il0, i32x4.dot_i16x8_s(l0, ones)); ih0 = i32x4.add(ih0, i32x4.dot_i16x8_s(h0, ones));
+      il1 = i32x4.add(il1, i32x4.dot_i16x8_s(l1, ones)); ih1 = i32x4.add(ih1, i32x4.dot_i16x8_s(h1, ones));
+      il2 = i32x4.add(il2, i32x4.dot_i16x8_s(l2, ones)); ih2 = i32x4.add(ih2, i32x4.dot_i16x8_s(h2, ones));
+      il3 = i32x4.add(il3, i32x4.dot_i16x8_s(l3, ones)); ih3 = i32x4.add(ih3, i32x4.dot_i16x8_s(h3, ones));
     }
-    l0 = fold(l0); h0 = fold(h0); l1 = fold(l1); h1 = fold(h1);
-    l2 = fold(l2); h2 = fold(h2); l3 = fold(l3); h3 = fold(h3);
-    if (isFive) {
-      l0 = i32x4.add(l0, il0); h0 = i32x4.add(h0, ih0); l1 = i32x4.add(l1, il1); h1 = i32x4.add(h1, ih1);
-      l2 = i32x4.add(l2, il2); h2 = i32x4.add(h2, ih2); l3 = i32x4.add(l3, il3); h3 = i32x4.add(h3, ih3);
-    }
-    let d = v128.load32_splat(d0), m = v128.load32_splat(d0 + sums);
-    fl0 = finish(layout, fl0, l0, scaleLow, minLow, d, m); fh0 = finish(layout, fh0, h0, scaleHigh, minHigh, d, m);
-    d = v128.load32_splat(d1); m = v128.load32_splat(d1 + sums);
-    fl1 = finish(layout, fl1, l1, scaleLow, minLow, d, m); fh1 = finish(layout, fh1, h1, scaleHigh, minHigh, d, m);
-    d = v128.load32_splat(d2); m = v128.load32_splat(d2 + sums);
-    fl2 = finish(layout, fl2, l2, scaleLow, minLow, d, m); fh2 = finish(layout, fh2, h2, scaleHigh, minHigh, d, m);
-    d = v128.load32_splat(d3); m = v128.load32_splat(d3 + sums);
-    fl3 = finish(layout, fl3, l3, scaleLow, minLow, d, m); fh3 = finish(layout, fh3, h3, scaleHigh, minHigh, d, m);
+    let da = v128.load32_splat(d0), offset = v128.load32_splat(d0 + sums);
+    if (!hasMinimum) offset = f32x4.mul(offset, shift);
+    fl0 = finish(hasMinimum, fl0, il0, scaleLow, minLow, da, offset); fh0 = finish(hasMinimum, fh0, ih0, scaleHigh, minHigh, da, offset);
+    da = v128.load32_splat(d1); offset = v128.load32_splat(d1 + sums);
+    if (!hasMinimum) offset = f32x4.mul(offset, shift);
+    fl1 = finish(hasMinimum, fl1, il1, scaleLow, minLow, da, offset); fh1 = finish(hasMinimum, fh1, ih1, scaleHigh, minHigh, da, offset);
+    da = v128.load32_splat(d2); offset = v128.load32_splat(d2 + sums);
+    if (!hasMinimum) offset = f32x4.mul(offset, shift);
+    fl2 = finish(hasMinimum, fl2, il2, scaleLow, minLow, da, offset); fh2 = finish(hasMinimum, fh2, ih2, scaleHigh, minHigh, da, offset);
+    da = v128.load32_splat(d3); offset = v128.load32_splat(d3 + sums);
+    if (!hasMinimum) offset = f32x4.mul(offset, shift);
+    fl3 = finish(hasMinimum, fl3, il3, scaleLow, minLow, da, offset); fh3 = finish(hasMinimum, fh3, ih3, scaleHigh, minHigh, da, offset);
     d0 += 4; d1 += 4; d2 += 4; d3 += 4;
   }
   put(o0, fl0, fh0, accumulate); put(o1, fl1, fh1, accumulate);
@@ -124,11 +125,13 @@ function tile4(layout: i32, w: usize, cols: i32, a0: usize, a1: usize, a2: usize
 // @ts-ignore: decorator
 @inline
 function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulate: bool): void {
-  let scales = narrowScales(a, cols);
+  let d = narrowScales(a, cols);
   const sums = narrowSums(0, cols) - narrowScales(0, cols);
   const hasMinimum = layout == layoutNibbleMin || layout == layoutFiveMin;
-  const isFive = layout == layoutFiveMin || layout == layoutMx;
-  const zero = i32x4.splat(0);
+  // 5-bit sums fill an i16 after half a block.
+  const isFive = layout == layoutFiveMin || layout == layoutMx, halves = isFive ? 2 : 1, pairs = 4 / halves;
+  const zero = i32x4.splat(0), nibbles = kept(i8x16.splat(15), cols), sixteen = kept(i8x16.splat(16), cols), table = kept(mxTable(), cols);
+  const ones = kept(i16x8.splat(1), cols), shift = kept(f32x4.splat(layout == layoutMx ? -12 : -8), cols);
   let fl = zero, fh = zero;
   for (let k = 0; k < cols; k += 32) {
     const scaleLow = v128.load(w), scaleHigh = v128.load(w, 16);
@@ -142,27 +145,27 @@ function tile1(layout: i32, w: usize, cols: i32, a: usize, out: usize, accumulat
       fifthLow = v128.load(w); fifthHigh = v128.load(w, 16);
       w += 32;
     }
-    let il = zero, ih = zero, l = zero, h = zero;
-    for (let s = 0; s < 8; s += 2) {
-      const low = v128.load(w), high = v128.load(w, 16);
-      w += 32;
-      let x = v128.load32_splat(a);
-      l = step(unpack(layout, low, fifthLow, false, s), x, l); h = step(unpack(layout, high, fifthHigh, false, s), x, h);
-      x = v128.load32_splat(a, 4);
-      l = step(unpack(layout, low, fifthLow, true, s + 1), x, l); h = step(unpack(layout, high, fifthHigh, true, s + 1), x, h);
-      a += 8;
-      if (isFive && s == 2) {
-        il = fold(l); ih = fold(h);
-        l = zero; h = zero;
+    let il = zero, ih = zero;
+    for (let half = 0; half < halves; half++) {
+      let l = zero, h = zero;
+      for (let pair = 0; pair < pairs; pair++) {
+        const low = v128.load(w), high = v128.load(w, 16);
+        w += 32;
+        let wl = unpack(layout, low, fifthLow, false, nibbles, sixteen, table), wh = unpack(layout, high, fifthHigh, false, nibbles, sixteen, table);
+        let x = v128.load32_splat(a); l = step(wl, x, l); h = step(wh, x, h);
+        wl = unpack(layout, low, fifthLow, true, nibbles, sixteen, table); wh = unpack(layout, high, fifthHigh, true, nibbles, sixteen, table);
+        x = v128.load32_splat(a, 4); l = step(wl, x, l); h = step(wh, x, h);
+        a += 8;
+        if (layout == layoutFiveMin) {
+          fifthLow = i16x8.shr_u(fifthLow, 2); fifthHigh = i16x8.shr_u(fifthHigh, 2);
+        }
       }
+      il = i32x4.add(il, i32x4.dot_i16x8_s(l, ones)); ih = i32x4.add(ih, i32x4.dot_i16x8_s(h, ones));
     }
-    l = fold(l); h = fold(h);
-    if (isFive) {
-      l = i32x4.add(l, il); h = i32x4.add(h, ih);
-    }
-    const d = v128.load32_splat(scales), m = v128.load32_splat(scales + sums);
-    fl = finish(layout, fl, l, scaleLow, minLow, d, m); fh = finish(layout, fh, h, scaleHigh, minHigh, d, m);
-    scales += 4;
+    let da = v128.load32_splat(d), offset = v128.load32_splat(d + sums);
+    if (!hasMinimum) offset = f32x4.mul(offset, shift);
+    fl = finish(hasMinimum, fl, il, scaleLow, minLow, da, offset); fh = finish(hasMinimum, fh, ih, scaleHigh, minHigh, da, offset);
+    d += 4;
   }
   put(out, fl, fh, accumulate);
 }

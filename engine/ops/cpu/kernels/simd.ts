@@ -20,6 +20,24 @@ export function dotPairs(a: v128, b: v128): v128 {
   return i16x8.add(even, i16x8.mul(i16x8.shr_s(a, 8), i16x8.shr_s(b, 8)));
 }
 
+/**
+ * A constant that stays in a register through a loop: V8 builds vector constants anew at every use, two or three
+ * instructions each time. `any` is a number that is never negative, which the compiler cannot know.
+ */
+// @ts-ignore: decorator
+@inline
+export function kept(constant: v128, any: i32): v128 {
+  return v128.or(constant, i32x4.splat(any >> 31));
+}
+
+/** table[index] for indices 0..15. */
+// @ts-ignore: decorator
+@inline
+export function lookUp(table: v128, index: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, index);
+  return i8x16.swizzle(table, index);
+}
+
 // @ts-ignore: decorator
 @inline
 export function sumF32(a: v128): f32 {

@@ -6,11 +6,11 @@
  * multiplies by exactly 2^-20, the head undoes it, and the logits of token t are row t of the embedding table as
  * `ggml_get_rows` dequantised it, bit for bit (minus the sign of zero, lost in the residual additions).
  */
-import type { GgmlType } from "../../engine/formats/ggmlType.ts";
-import { f32, tensorInMemory, writeGguf } from "../../engine/formats/ggufWriter.ts";
-import { dequantisationBlocks, type QuantVectors, sha256OfFloats } from "../quantVectors.ts";
-import { randomModel, sourceOf } from "../randomModels.ts";
-import { openLlamaCpp } from "./llamaCpp.ts";
+import type { GgmlType } from "../engine/formats/ggmlType.ts";
+import { f32, tensorInMemory, writeGguf } from "../engine/formats/ggufWriter.ts";
+import { openLlamaCpp } from "./peers/llamaCpp.ts";
+import { dequantisationBlocks, type QuantVectors, sha256OfFloats } from "./quantVectors.ts";
+import { randomModel, sourceOf } from "./randomModels.ts";
 
 const size = 512;
 
