@@ -16,7 +16,7 @@ export interface SeatRequest {
 }
 
 /** The paths that get their full text within `available` tokens. */
-export function seatFiles(requests: readonly SeatRequest[], available: number, churn: Churn): ReadonlySet<string> {
+export function seatFiles(requests: readonly SeatRequest[], available: number, churn: Churn): Set<string> {
   const seated = new Set<string>();
   let left = available;
   for (const { path, tokens } of [...requests].sort(seatOrder(available, churn))) {

@@ -71,7 +71,7 @@ export async function explainPath(
         if (isLast) return { kind: "enterable", path: inside, rule };
       } else if (verdict === "candidate") {
         if (!isLast) return leftOut("vanished", noSuchPath);
-        return await explainContent(opened.root, inside, rule, options.sizeLimits ?? defaultSizeLimits);
+        return explainContent(opened.root, inside, rule, options.sizeLimits ?? defaultSizeLimits);
       } else if (verdict.code === "symbolicLink") {
         return leftOut("symbolicLink", await linkDetail(opened.root, current));
       } else return leftOut(verdict.code, verdict.detail);
@@ -83,13 +83,8 @@ export async function explainPath(
   throw new EngineError("internal", `${path}: no part of the path decided`);
 }
 
-async function explainContent(
-  root: string,
-  path: string,
-  rule: IgnoreRule | null,
-  limits: SizeLimits,
-): Promise<Explanation> {
-  const { intake } = await takeFile(root, path, limits);
+function explainContent(root: string, path: string, rule: IgnoreRule | null, limits: SizeLimits): Explanation {
+  const { intake } = takeFile(root, path, limits);
   if (intake.kind === "omitted") {
     return { kind: "leftOut", path, code: intake.code, detail: intake.detail, because: null };
   }

@@ -1,10 +1,11 @@
 /**
  * One file from the disk to text that may be packed, or the reason why not. Read once: what is hashed, counted and
  * packed is the same bytes even when somebody writes to the file meanwhile.
+ *
+ * Calls are synchronous: this runs in worker threads, where four promises a file cost more than the reading itself.
  */
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { classifySize, classifyText, type SizeLimits, type Verdict } from "./classify.ts";
 import { countLines, decodeText, type Encoding } from "./decode.ts";
@@ -33,20 +34,23 @@ export interface ReadFile {
 }
 
 /** Reads, judges, decodes and redacts. Never throws for anything the file system or the content can do. */
-export async function takeFile(root: string, path: string, limits: SizeLimits): Promise<ReadFile> {
+export function takeFile(root: string, path: string, limits: SizeLimits): ReadFile {
+  let file: number | undefined;
   try {
-    return await readOnce(join(root, path), path, limits);
+    file = openSync(join(root, path), openFlags);
+    return readOnce(file, path, limits);
   } catch (error) {
     return { stamp: "", isSettled: false, intake: { kind: "omitted", bytes: 0, ...readProblem(error) } };
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
 // A regular file may turn into a link or a pipe between the walk and here: never follow, never wait for a writer.
 const openFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-async function readOnce(absolute: string, path: string, limits: SizeLimits): Promise<ReadFile> {
-  await using file = await open(absolute, openFlags);
-  const stats = await file.stat();
+function readOnce(file: number, path: string, limits: SizeLimits): ReadFile {
+  const stats = fstatSync(file);
   const stamp = stampOf(stats);
   const isSettled = Date.now() - Math.max(stats.mtimeMs, stats.ctimeMs) > settleMs;
   const omit = (verdict: Verdict): ReadFile => ({
@@ -66,7 +70,7 @@ async function readOnce(absolute: string, path: string, limits: SizeLimits): Pro
       if (length > limits.fileBytes) return omit({ code: "hugeFile", detail: "grew while being read" });
       buffer = Buffer.concat([buffer], Math.max(4096, length * 2));
     }
-    const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
+    const bytesRead = readSync(file, buffer, length, buffer.length - length, null);
     if (bytesRead === 0) break;
     length += bytesRead;
   }

@@ -1,21 +1,23 @@
 /**
  * A whole repository as one sequence of tokens, byte for byte the same for the same tree and settings.
  *
- * walk → read and judge each file → encode → order by churn → seat within the budget → lay out. Each file is encoded
+ * walk → read, judge and parse each file → encode → order by churn → seat within the budget → lay out. Each file is encoded
  * by itself as its block, so tokens of a file never depend on its neighbours: an edit re-encodes one block.
  */
 import { createHash } from "node:crypto";
-import { lstat } from "node:fs/promises";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { PackSummary } from "../api.ts";
-import { EngineError } from "../errors.ts";
-import { seatFiles } from "./budget.ts";
 import { defaultSizeLimits, type SizeLimits } from "./classify.ts";
-import { type AcceptedFile, type ReadFile, stampOf, takeFile } from "./intake.ts";
-import { fileBlock, manifests, preamble, repositoryHeader } from "./layout.ts";
-import { type Churn, noChurn, packOrder, readChurn } from "./order.ts";
+import { type Accepted, composeParts, type Part, type SegmentKind } from "./compose.ts";
+import type { DigestedFile } from "./digest.ts";
+import { digestFiles } from "./filePool.ts";
+import { stampOf } from "./intake.ts";
+import { fileBlock } from "./layout.ts";
+import { noChurn, packOrder, readChurn } from "./order.ts";
 import { compareCodeUnits, displayPath, folderOf } from "./paths.ts";
-import { describeOmission, isPartOfTree, type Omission } from "./reason.ts";
+import { describeOmission, type Omission } from "./reason.ts";
 import { createMemoryTokenCache, type TokenCache } from "./tokenCache.ts";
 import { walkTree } from "./walk.ts";
 
@@ -49,14 +51,17 @@ export interface PackedFile {
   readonly range: TokenRange;
   /** Of the bytes on disk. */
   readonly sha256: string;
+  /** Of the whole file. */
   readonly lines: number;
+  /** "signatures": the block is an outline whose lines start with their line numbers. */
+  readonly level: "full" | "signatures";
 }
 
 export interface Segment {
-  readonly kind: "preamble" | "repository" | "file" | "manifest";
+  readonly kind: SegmentKind;
   readonly text: string;
   readonly range: TokenRange;
-  /** Of a file. */
+  /** Of a file, whole or in outline. */
   readonly path: string | null;
 }
 
@@ -72,6 +77,8 @@ export interface PackPhases {
 export interface RepoPackSummary extends PackSummary {
   readonly budgetTokens: number | null;
   readonly redactions: readonly { readonly path: string; readonly line: number; readonly kind: string }[];
+  /** Files of which only the signatures are packed; they are in `omitted` too. */
+  readonly outlined: number;
   /** Files that were not UTF-8. */
   readonly converted: readonly { readonly path: string; readonly encoding: string }[];
   readonly phases: PackPhases;
@@ -90,7 +97,7 @@ export interface Pack {
 
 /** What is remembered between two packs of one root with one tokenizer. */
 export interface PackMemory {
-  readonly files: Map<string, ReadFile>;
+  readonly files: Map<string, DigestedFile>;
   readonly tokens: TokenCache;
 }
 
@@ -102,9 +109,6 @@ export function createPackMemory(): PackMemory {
 export function packText(pack: Pack): string {
   return pack.segments.map((segment) => segment.text).join("");
 }
-
-/** Files open at once while reading. The thread pool of Node has four threads; more only hides latency. */
-const readConcurrency = 24;
 
 /**
  * Packs the folder `root`. Throws EngineError: "io" when the root cannot be read, "badRequest" when the budget cannot
@@ -123,13 +127,13 @@ export async function packRepository(root: string, options: PackOptions): Promis
 
   const readStarted = performance.now();
   const clock = { encodeMs: 0 };
-  const encode = (key: string, text: string): Uint32Array => {
-    const known = memory.tokens.get(key);
+  const encode = (key: string | null, text: string): Uint32Array => {
+    const known = key === null ? undefined : memory.tokens.get(key);
     if (known !== undefined) return known;
     const from = performance.now();
     const tokens = tokenizer.encode(text);
     clock.encodeMs += performance.now() - from;
-    memory.tokens.set(key, tokens);
+    if (key !== null) memory.tokens.set(key, tokens);
     return tokens;
   };
   const { accepted, omitted } = await readAll(walked.root, walked.candidates, options, memory, encode);
@@ -141,20 +145,29 @@ export async function packRepository(root: string, options: PackOptions): Promis
   const orderMs = performance.now() - orderStarted;
 
   const layoutStarted = performance.now();
-  const laid = layOut(order, accepted, [...walked.omitted, ...omitted], churn, options);
+  const laid = composeParts({
+    order,
+    accepted,
+    omitted: [...walked.omitted, ...omitted],
+    churn,
+    budgetTokens: options.budgetTokens,
+    encode,
+  });
   const { segments, tokens, files } = joinSegments(laid.parts, accepted);
   const layoutMs = performance.now() - layoutStarted;
 
   const hash = createHash("sha256");
   let bytes = 0;
   for (const { text } of segments) {
-    hash.update(text);
-    bytes += Buffer.byteLength(text);
+    const encoded = Buffer.from(text, "utf8"); // once, for both
+    hash.update(encoded);
+    bytes += encoded.length;
   }
   const summary: RepoPackSummary = {
     id: hash.digest("hex"),
     root: walked.root,
-    files: files.length,
+    files: files.filter((file) => file.level === "full").length,
+    outlined: files.filter((file) => file.level === "signatures").length,
     tokens: tokens.length,
     bytes,
     folders: folderTotals(files),
@@ -174,127 +187,68 @@ export async function packRepository(root: string, options: PackOptions): Promis
   return { summary, segments, tokens, files };
 }
 
-interface Accepted {
-  readonly file: AcceptedFile;
-  readonly block: string;
-  readonly tokens: Uint32Array;
-}
-
 async function readAll(
   root: string,
   candidates: readonly string[],
-  options: PackOptions,
+  { onProgress, signal, sizeLimits }: PackOptions,
   memory: PackMemory,
-  encode: (key: string, text: string) => Uint32Array,
+  encode: (key: string | null, text: string) => Uint32Array,
 ): Promise<{ accepted: Map<string, Accepted>; omitted: Omission[] }> {
-  const limits = options.sizeLimits ?? defaultSizeLimits;
+  const limits = sizeLimits ?? defaultSizeLimits;
   const accepted = new Map<string, Accepted>();
   const omitted: Omission[] = [];
-  let next = 0;
-  let files = 0;
   let bytes = 0;
-
-  async function work(): Promise<void> {
-    for (let path = candidates[next++]; path !== undefined; path = candidates[next++]) {
-      options.signal?.throwIfAborted();
-      const { intake } = await readRemembered(root, path, limits, memory);
-      if (intake.kind === "omitted") {
-        omitted.push({ path, code: intake.code, detail: intake.detail, bytes: intake.bytes });
-        continue;
-      }
-      const block = fileBlock(path, intake.text);
-      accepted.set(path, { file: intake, block, tokens: encode(`${intake.sha256} ${displayPath(path)}`, block) });
-      bytes += intake.bytes;
-      if (++files % 64 === 0) options.onProgress?.(files, bytes);
+  let files = 0;
+  const take = (path: string, { read: { intake }, structure }: DigestedFile): void => {
+    if (intake.kind === "omitted") {
+      omitted.push({ path, code: intake.code, detail: intake.detail, bytes: intake.bytes });
+      return;
     }
-  }
-  await Promise.all(Array.from({ length: readConcurrency }, work));
+    const block = fileBlock(path, intake.text);
+    const tokens = encode(`${intake.sha256} ${displayPath(path)}`, block);
+    accepted.set(path, { file: intake, structure, block, tokens });
+    bytes += intake.bytes;
+    if (++files % 64 === 0) onProgress?.(files, bytes);
+  };
+
+  const changed = await findChanged(root, candidates, memory, signal, take);
+  await digestFiles({
+    root,
+    paths: changed,
+    limits,
+    signal,
+    onFile(path, file) {
+      memory.files.set(path, file);
+      take(path, file);
+    },
+  });
   const present = new Set(candidates);
   for (const path of memory.files.keys()) if (!present.has(path)) memory.files.delete(path);
-  options.onProgress?.(files, bytes);
+  onProgress?.(files, bytes);
   return { accepted, omitted };
 }
 
-async function readRemembered(root: string, path: string, limits: SizeLimits, memory: PackMemory): Promise<ReadFile> {
-  const known = memory.files.get(path);
-  if (known?.isSettled) {
-    const stats = await lstat(join(root, path)).catch(() => null);
-    if (stats !== null && stampOf(stats) === known.stamp) return known;
+/** Hands what is remembered and unchanged to `take`; returns the rest. A stat is a few microseconds; a promise is more. */
+async function findChanged(
+  root: string,
+  candidates: readonly string[],
+  memory: PackMemory,
+  signal: AbortSignal | undefined,
+  take: (path: string, file: DigestedFile) => void,
+): Promise<string[]> {
+  if (memory.files.size === 0) return [...candidates];
+  const changed: string[] = [];
+  for (const [index, path] of candidates.entries()) {
+    const known = memory.files.get(path);
+    const stats = known?.read.isSettled ? lstatSync(join(root, path), { throwIfNoEntry: false }) : undefined;
+    if (known !== undefined && stats !== undefined && stampOf(stats) === known.read.stamp) take(path, known);
+    else changed.push(path);
+    if (index % 512 !== 511) continue;
+    await setImmediate();
+    signal?.throwIfAborted();
   }
-  const read = await takeFile(root, path, limits);
-  memory.files.set(path, read);
-  return read;
+  return changed;
 }
-
-interface Part {
-  readonly kind: Segment["kind"];
-  readonly path: string | null;
-  readonly text: string;
-  readonly tokens: Uint32Array;
-}
-
-function layOut(
-  order: readonly string[],
-  accepted: ReadonlyMap<string, Accepted>,
-  notAccepted: readonly Omission[],
-  churn: Churn,
-  { tokenizer, budgetTokens }: PackOptions,
-): { parts: Part[]; omitted: Omission[] } {
-  const part = (kind: Segment["kind"], text: string): Part => ({
-    kind,
-    path: null,
-    text,
-    tokens: tokenizer.encode(text),
-  });
-  const sizes = order.map((path) => ({ path, bytes: accepted.get(path)?.file.bytes ?? 0 }));
-  const head = [part("preamble", preamble), part("repository", repositoryHeader(sizes))];
-  const headTokens = head.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  const requests = order.map((path) => ({ path, tokens: accepted.get(path)?.tokens.length ?? 0 }));
-  const wanted = requests.reduce((sum, { tokens }) => sum + tokens, 0);
-
-  const room = budgetTokens === null ? Number.POSITIVE_INFINITY : budgetTokens - headTokens;
-  const manifestRoom =
-    budgetTokens === null ? unlimitedManifestTokens : Math.max(minimumManifestTokens, Math.floor(room * 0.05));
-  if (room < manifestRoom) {
-    throw new EngineError(
-      "badRequest",
-      `a budget of ${budgetTokens} tokens, expected at least ${headTokens + minimumManifestTokens}`,
-      {
-        remedy: "Raise the budget or choose a model with a longer context.",
-      },
-    );
-  }
-  const seated = wanted + manifestRoom <= room ? new Set(order) : seatFiles(requests, room - manifestRoom, churn);
-  const unseated: Omission[] = requests
-    .filter(({ path }) => !seated.has(path))
-    .map(({ path, tokens }) => ({
-      path,
-      code: "budget",
-      detail: `${tokens} tokens`,
-      bytes: accepted.get(path)?.file.bytes ?? 0,
-    }));
-  const omitted = [...notAccepted, ...unseated].sort((a, b) => compareCodeUnits(a.path, b.path));
-
-  const parts = head;
-  for (const path of order) {
-    const file = accepted.get(path);
-    if (file !== undefined && seated.has(path))
-      parts.push({ kind: "file", path, text: file.block, tokens: file.tokens });
-  }
-  const missing = omitted.filter((item) => isPartOfTree(item.code));
-  for (const text of manifests(missing)) {
-    if (text.length > manifestRoom * 8) continue; // not worth encoding to learn that it does not fit
-    const manifest = part("manifest", text);
-    if (manifest.tokens.length > manifestRoom) continue;
-    parts.push(manifest);
-    break;
-  }
-  return { parts, omitted };
-}
-
-/** Room for one line of counts, the coarsest manifest there is. */
-const minimumManifestTokens = 96;
-const unlimitedManifestTokens = 65_536;
 
 function joinSegments(
   parts: readonly Part[],
@@ -309,7 +263,10 @@ function joinSegments(
     const range = { start, end: start + own.length };
     segments.push({ kind, path, text, range });
     const source = path === null ? undefined : accepted.get(path)?.file;
-    if (path !== null && source !== undefined) files.push({ path, range, sha256: source.sha256, lines: source.lines });
+    if (path !== null && source !== undefined) {
+      const level = kind === "signatures" ? "signatures" : "full";
+      files.push({ path, range, sha256: source.sha256, lines: source.lines, level });
+    }
     start = range.end;
   }
   return { segments, tokens, files };

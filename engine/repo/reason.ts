@@ -17,6 +17,7 @@ export type OmissionCode =
   | "badEncoding"
   | "minified"
   | "generated"
+  | "signatures"
   | "budget";
 
 export interface Omission {
@@ -45,6 +46,7 @@ const titles: { readonly [code in OmissionCode]: string } = {
   badEncoding: "unknown encoding",
   minified: "minified",
   generated: "generated",
+  signatures: "signatures only, over the token budget",
   budget: "over the token budget",
 };
 
@@ -63,10 +65,18 @@ export function describeRule(rule: IgnoreRule): string {
   return `${place} ${rule.pattern}`;
 }
 
+const notOfTree: ReadonlySet<OmissionCode> = new Set([
+  "ignored",
+  "versionControl",
+  "vanished",
+  "unreadable",
+  "signatures", // shown, in part
+]);
+
 /**
  * Reasons that belong to the tree itself. What is ignored, linked or under version control's own folder depends on the
  * machine (a build makes dist/ appear), so the model is not told of it and the bytes do not change with it.
  */
 export function isPartOfTree(code: OmissionCode): boolean {
-  return code !== "ignored" && code !== "versionControl" && code !== "vanished" && code !== "unreadable";
+  return !notOfTree.has(code);
 }

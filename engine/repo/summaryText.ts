@@ -9,9 +9,10 @@ const examplesPerReason = 3;
 export function formatPackSummary(summary: RepoPackSummary): string {
   const { phases } = summary;
   const budget = summary.budgetTokens === null ? "" : ` of ${grouped(summary.budgetTokens)} allowed`;
+  const outlined = summary.outlined === 0 ? "" : ` and ${grouped(summary.outlined)} by their signatures`;
   const lines = [
     summary.root,
-    `${grouped(summary.files)} files, ${grouped(summary.tokens)} tokens${budget}, ${sizeText(summary.bytes)}`,
+    `${grouped(summary.files)} files${outlined}, ${grouped(summary.tokens)} tokens${budget}, ${sizeText(summary.bytes)}`,
     "",
     ...folderTable(summary),
     "",

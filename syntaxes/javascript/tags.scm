@@ -27,4 +27,6 @@
 (class_heritage (member_expression property: (property_identifier) @reference))
 (jsx_opening_element name: (identifier) @reference)
 (jsx_self_closing_element name: (identifier) @reference)
+(jsx_opening_element name: (member_expression property: (property_identifier) @reference))
+(jsx_self_closing_element name: (member_expression property: (property_identifier) @reference))
 (import_specifier name: (identifier) @reference)

@@ -21,3 +21,4 @@
 (class_interface_clause (name) @reference)
 (named_type (name) @reference)
 (named_type (qualified_name (name) @reference))
+(use_declaration (name) @reference)

@@ -4,6 +4,7 @@
 (struct_item name: (type_identifier) @name !body) @definition.struct
 (union_item name: (type_identifier) @name body: (_) @body) @definition.struct
 (enum_item name: (type_identifier) @name body: (_) @body) @definition.enum
+(enum_variant name: (identifier) @name) @definition.constant
 (trait_item name: (type_identifier) @name body: (_) @body) @definition.trait
 (type_item name: (type_identifier) @name) @definition.type
 (associated_type name: (type_identifier) @name) @definition.type
@@ -16,6 +17,7 @@
 (call_expression function: (identifier) @reference)
 (call_expression function: (field_expression field: (field_identifier) @reference))
 (call_expression function: (scoped_identifier name: (identifier) @reference))
+(call_expression function: (scoped_identifier path: (identifier) @reference))
 (call_expression function: (generic_function function: (identifier) @reference))
 (call_expression function: (generic_function function: (scoped_identifier name: (identifier) @reference)))
 (call_expression function: (generic_function function: (field_expression field: (field_identifier) @reference)))

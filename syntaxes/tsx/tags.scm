@@ -8,6 +8,8 @@
 (interface_declaration name: (type_identifier) @name body: (_) @body) @definition.interface
 (type_alias_declaration name: (type_identifier) @name) @definition.type
 (enum_declaration name: (identifier) @name body: (_) @body) @definition.enum
+(enum_body name: (property_identifier) @name @definition.constant)
+(enum_body (enum_assignment name: (property_identifier) @name) @definition.constant)
 (internal_module name: [(identifier) (nested_identifier)] @name body: (_) @body) @definition.module
 (module name: [(identifier) (nested_identifier)] @name) @definition.module
 (method_definition name: [(property_identifier) (private_property_identifier) (string) (number)] @name body: (_) @body) @definition.method
@@ -38,3 +40,5 @@
 ((type_identifier) @reference)
 (jsx_opening_element name: (identifier) @reference)
 (jsx_self_closing_element name: (identifier) @reference)
+(jsx_opening_element name: (member_expression property: (property_identifier) @reference))
+(jsx_self_closing_element name: (member_expression property: (property_identifier) @reference))

@@ -26,11 +26,14 @@ export interface StructureReader {
 /** Larger texts are data in the clothes of code. A bound in characters, so that it means the same on every machine. */
 const longestText = 768 * 1024;
 /**
- * The parser reports every hundred steps; hand-written code takes one report for about 60 characters. A text that takes
- * far more makes the parser recover from error after error. Counted, not timed: bytes may not depend on speed.
+ * The parser reports every hundred steps; hand-written code takes one report for several hundred characters, texts that
+ * are not of the language ten times that. Counted, not timed: bytes may not depend on speed.
  */
-const parseReportsPerCharacter = 0.5;
-const leastParseReports = 20_000;
+const parseReportsPerCharacter = 0.1;
+/** Deeper constructs are not looked at: a query is quadratic in the depth of `a.b().b().b()…`. */
+const deepestConstruct = 256;
+/** A tree that is one error with so many parts is no code; a query is quadratic in the parts of an error. */
+const mostErrorParts = 4000;
 
 export async function createStructureReader(assets: StructureAssets): Promise<StructureReader> {
   await Parser.init({ locateFile: () => assets.runtime });
@@ -51,7 +54,7 @@ export async function createStructureReader(assets: StructureAssets): Promise<St
 
   function parse(grammar: Grammar, text: string): Tree | null {
     parser.setLanguage(grammar);
-    let reportsLeft = Math.max(leastParseReports, text.length * parseReportsPerCharacter);
+    let reportsLeft = 1000 + text.length * parseReportsPerCharacter;
     try {
       return parser.parse(text, null, { progressCallback: () => reportsLeft-- <= 0 });
     } finally {
@@ -71,6 +74,7 @@ export async function createStructureReader(assets: StructureAssets): Promise<St
       const tree = parse(own.grammar, text);
       if (tree === null) return null;
       try {
+        if (tree.rootNode.isError && tree.rootNode.childCount > mostErrorParts) return null;
         return collect(own.query, tree, text);
       } finally {
         tree.delete();
@@ -97,7 +101,7 @@ function collect(query: Query, tree: Tree, text: string): FileStructure {
   const definitions = new Map<number, Found>();
   const references = new Map<number, { name: string; line: number }>();
   const imports = new Set<string>();
-  for (const match of query.matches(tree.rootNode)) {
+  for (const match of query.matches(tree.rootNode, { maxStartDepth: deepestConstruct })) {
     let name: Node | undefined;
     let body: Node | undefined;
     let construct: Node | undefined;
@@ -151,6 +155,8 @@ function toColumns(
     parents[index] = around ?? -1;
     open.push(index);
   }
+  const counts = new Map<string, number>();
+  for (const [, { name }] of references) counts.set(name, (counts.get(name) ?? 0) + 1);
   return {
     definitions: {
       names: found.map((item) => item.name),
@@ -164,6 +170,7 @@ function toColumns(
       names: references.map(([, reference]) => reference.name),
       lines: Uint32Array.from(references, ([, reference]) => reference.line),
     },
+    uses: { names: [...counts.keys()], counts: Uint32Array.from(counts.values()) },
     imports,
   };
 }

@@ -44,10 +44,18 @@ export interface References {
   readonly lines: Uint32Array;
 }
 
+/** Each name a file uses once, with how often: what the graph is built from, counted where the file was read. */
+export interface Uses {
+  readonly names: readonly string[];
+  readonly counts: Uint32Array;
+}
+
 export interface FileStructure {
   /** In order of their names in the text. */
   readonly definitions: Definitions;
   readonly references: References;
+  /** In order of first use. */
+  readonly uses: Uses;
   /** Module specifiers as written, without quotes. */
   readonly imports: readonly string[];
 }
