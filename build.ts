@@ -8,25 +8,34 @@
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { buildKernels } from "./engine/ops/cpu/buildKernels.ts";
+import { languagesWithGrammar } from "./engine/repo/languages.ts";
 import { bytes, fail, isMain, seconds, table } from "./scripts/terminal.ts";
 
 export const root: string = import.meta.dirname;
 export const dist: string = join(root, "dist");
 
-/** What the last whole build was made of: {hash, inputs}. */
-const inputsFile = join(dist, "built-from.json");
+/** What the last whole build was made of, so that the next one can be skipped. */
+interface BuildRecord {
+  readonly hash: string;
+  readonly sources: readonly string[];
+  /** Packages with machine code, which no bundle can hold: package.ts adds the target's files to the VSIX. */
+  readonly natives: readonly string[];
+}
+const recordFile = join(dist, "built-from.json");
+export const nativePackages: readonly string[] = ["webgpu"];
 
 /** A thing a bundle may not hold: matched against input paths ("engine/…", "node_modules/…") and external imports. */
-interface Ban {
+export interface Ban {
   readonly what: RegExp;
   readonly except?: RegExp;
   readonly why: string;
 }
 
-interface Bundle {
+export interface Bundle {
   readonly out: string;
   readonly entry: string;
   readonly options: esbuild.BuildOptions;
@@ -58,7 +67,7 @@ const engineBans = [
   { what: /^(extension|webview)\//, why: "the engine runs without an editor" },
 ];
 
-const bundles: readonly Bundle[] = [
+export const bundles: readonly Bundle[] = [
   {
     out: "extension.cjs",
     entry: "extension/main.ts",
@@ -89,10 +98,49 @@ const bundles: readonly Bundle[] = [
   },
   { out: "engine.mjs", entry: "engine/main.ts", options: nodeModule, budgetBytes: 1_500_000, bans: engineBans },
   { out: "cli.mjs", entry: "engine/cli.ts", options: nodeModule, budgetBytes: 1_500_000, bans: engineBans },
+  {
+    out: "fileWorker.mjs",
+    entry: "engine/repo/fileWorker.ts",
+    options: nodeModule,
+    budgetBytes: 500_000,
+    bans: engineBans,
+  },
 ];
 
-/** Files copied as they are: [from (a glob), folder in dist]. */
-const copies: readonly (readonly [string, string])[] = [];
+/** Data that travels with a source file: copied into dist/ when a bundle holds the file that reads it. */
+interface Companion {
+  readonly reader: string;
+  readonly files: readonly string[];
+  /** The path in dist/ of one of them. */
+  readonly target: (path: string) => string;
+}
+
+/** Packages named where the tool that looks for unused ones can see them. */
+const grammars = import.meta.resolve("@vscode/tree-sitter-wasm/package.json");
+const kernelCompiler = import.meta.resolve("assemblyscript/package.json");
+
+/** "node_modules/x" for the address of its manifest. */
+function packageFolder(manifest: string): string {
+  return relative(root, dirname(fileURLToPath(manifest))).replaceAll(sep, "/");
+}
+
+const structureReader = "engine/repo/structure/assets.ts";
+const companions: readonly Companion[] = [
+  {
+    reader: structureReader,
+    files: [
+      "node_modules/web-tree-sitter/web-tree-sitter.wasm",
+      ...languagesWithGrammar().map(({ grammar }) => `${packageFolder(grammars)}/wasm/tree-sitter-${grammar}.wasm`),
+    ],
+    target: (path) => join("grammars", basename(path)),
+  },
+  { reader: structureReader, files: globSync("syntaxes/*/*.scm", { cwd: root }), target: (path) => path },
+  {
+    reader: "engine/ops/gpu/shaders.ts",
+    files: globSync("engine/ops/gpu/wgsl/**/*.wgsl", { cwd: root }),
+    target: (path) => join("shaders", basename(path)),
+  },
+];
 
 const shared: esbuild.BuildOptions = {
   absWorkingDir: root,
@@ -144,7 +192,13 @@ interface BuiltFile {
   readonly budgetBytes: number;
 }
 
-async function buildBundle(bundle: Bundle): Promise<{ files: readonly BuiltFile[]; inputs: readonly string[] }> {
+interface BuiltBundle {
+  readonly files: readonly BuiltFile[];
+  readonly inputs: readonly string[];
+  readonly natives: readonly string[];
+}
+
+async function buildBundle(bundle: Bundle): Promise<BuiltBundle> {
   const result = await esbuild.build(optionsFor(bundle)).catch(async (error: unknown) => {
     const failure = error as esbuild.BuildFailure; // esbuild rejects with nothing else
     const lines = await esbuild.formatMessages(failure.errors ?? [], { kind: "error", color: process.stdout.isTTY });
@@ -158,7 +212,12 @@ async function buildBundle(bundle: Bundle): Promise<{ files: readonly BuiltFile[
     if (/\.(map|LEGAL\.txt)$/.test(file.path)) continue;
     files.push({ name: basename(file.path), sizeBytes: file.contents.byteLength, budgetBytes: bundle.budgetBytes });
   }
-  return { files, inputs: Object.keys(result.metafile?.inputs ?? {}) };
+  const imported = Object.values(result.metafile?.outputs ?? {}).flatMap((output) => output.imports.map((i) => i.path));
+  return {
+    files,
+    inputs: Object.keys(result.metafile?.inputs ?? {}),
+    natives: nativePackages.filter((name) => imported.includes(name)),
+  };
 }
 
 /** What the CPU backend's own build writes; it skips what is newer than its sources. */
@@ -169,7 +228,11 @@ const kernelBudgets: Readonly<Record<string, number>> = {
 };
 
 async function buildCpuBackend(): Promise<readonly BuiltFile[]> {
-  await buildKernels(dist);
+  await buildKernels(dist).catch((error: unknown) => {
+    // The compiler's own words, where it was the compiler that failed.
+    const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
+    return fail(`The CPU kernels cannot be built.\n${said}`);
+  });
   return Object.entries(kernelBudgets).map(([name, budgetBytes]) => ({
     name,
     sizeBytes: statSync(join(dist, name)).size,
@@ -193,16 +256,17 @@ function hashFiles(paths: readonly string[]): string {
   return hash.digest("hex");
 }
 
-function copyData(): void {
-  for (const [from, folder] of copies) {
-    const found = globSync(from, { cwd: root });
-    if (found.length === 0) fail(`Nothing matches ${from}, which dist/${folder} is made of.`);
-    for (const path of found) {
-      const target = join(dist, folder, basename(path));
+/** Copies what the bundled sources read, and returns the paths it came from. */
+function copyCompanions(bundled: ReadonlySet<string>): readonly string[] {
+  const wanted = companions.filter(({ reader }) => bundled.has(reader));
+  for (const { files, target } of wanted) {
+    for (const path of new Set(files)) {
       const contents = readFileSync(join(root, path));
-      if (!existsSync(target) || !readFileSync(target).equals(contents)) writeWhole(target, contents);
+      const copy = join(dist, target(path));
+      if (!existsSync(copy) || !readFileSync(copy).equals(contents)) writeWhole(copy, contents);
     }
   }
+  return wanted.flatMap(({ files }) => files);
 }
 
 /** Builds all of dist/. Prints the sizes; exits with a message when something is missing, banned or too large. */
@@ -211,7 +275,8 @@ export async function build(): Promise<void> {
   mkdirSync(dist, { recursive: true });
   const [kernels, ...built] = await Promise.all([buildCpuBackend(), ...bundles.map(buildBundle)]);
   chmodSync(join(dist, "cli.mjs"), 0o755);
-  copyData();
+  const inputs = new Set(built.flatMap((bundle) => bundle.inputs));
+  const copied = copyCompanions(inputs);
   const files = [...built.flatMap((bundle) => bundle.files), ...kernels];
   console.log(
     table(
@@ -229,33 +294,40 @@ export async function build(): Promise<void> {
   if (tooLarge.length > 0)
     fail(`Over budget: ${tooLarge.join(", ")}. Make it smaller, or argue for the new budget in build.ts.`);
 
-  const copied = copies.flatMap(([from]) => globSync(from, { cwd: root }));
-  const inputs = [
+  const sources = [
     ...new Set([
-      ...built.flatMap((bundle) => bundle.inputs),
-      ...globSync("engine/ops/cpu/**/*.ts", { cwd: root }),
+      ...inputs,
       ...copied,
+      ...globSync("engine/ops/cpu/**/*.ts", { cwd: root }),
+      `${packageFolder(kernelCompiler)}/package.json`,
       "build.ts",
     ]),
   ].sort();
-  writeWhole(inputsFile, Buffer.from(JSON.stringify({ hash: hashFiles(inputs), inputs })));
+  const natives = [...new Set(built.flatMap((bundle) => bundle.natives))];
+  const record: BuildRecord = { hash: hashFiles(sources), sources, natives };
+  writeWhole(recordFile, Buffer.from(JSON.stringify(record)));
 }
 
-/** Builds unless dist/ was made from exactly the files that are here now: for tests and packing, which need it ready. */
-export async function buildIfStale(): Promise<void> {
-  const last = readIfThere(inputsFile);
-  const { hash, inputs } =
-    last === undefined ? { hash: "", inputs: [] } : (JSON.parse(last) as { hash: string; inputs: string[] });
-  const isWhole = [...bundles.map(({ out }) => out), ...Object.keys(kernelBudgets)].every((name) =>
-    existsSync(join(dist, name)),
-  );
-  if (!isWhole || hashFiles(inputs) !== hash) await build();
+/**
+ * Builds unless dist/ was made from exactly the files that are here now: for tests and packing, which need it ready.
+ * Returns the native packages the bundles import at run time.
+ */
+export async function buildIfStale(): Promise<readonly string[]> {
+  const last = readRecord();
+  const names = [...bundles.map(({ out }) => out), ...Object.keys(kernelBudgets)];
+  const isWhole = names.every((name) => existsSync(join(dist, name)));
+  if (!isWhole || last === undefined || hashFiles(last.sources) !== last.hash) await build();
+  return readRecord()?.natives ?? [];
+}
+
+function readRecord(): BuildRecord | undefined {
+  const text = readIfThere(recordFile);
+  return text === undefined ? undefined : (JSON.parse(text) as BuildRecord); // We are its only writer.
 }
 
 /** Rebuilds each bundle as its sources change, until interrupted. */
 async function watch(): Promise<void> {
-  await buildKernels(dist);
-  copyData();
+  await build(); // Data and kernels; the bundles are then watched.
   for (const bundle of bundles) {
     const report: esbuild.Plugin = {
       name: "report",

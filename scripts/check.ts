@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { addTallies, finish, type Tally } from "./tally.ts";
 import { isMain, paint, runProgram, seconds } from "./terminal.ts";
-import { runUnitTests } from "./unitTests.ts";
+import { runTests } from "./vitestProject.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -18,10 +18,13 @@ interface Check {
 }
 
 const checks: readonly Check[] = [
-  { name: "format and lint", script: ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"] },
+  {
+    name: "format and lint",
+    script: ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "--diagnostic-level=warn"],
+  },
   { name: "types", script: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "."] },
   { name: "import rules", script: ["scripts/checkImports.ts"] },
-  { name: "unused code", script: ["node_modules/knip/bin/knip.js", "--no-progress"] },
+  { name: "unused code", script: ["node_modules/knip/bin/knip.js", "--no-progress", "--no-config-hints"] },
 ];
 
 /** Runs every check, all at once, and prints one line each; a failing one prints all it said. */
@@ -41,5 +44,5 @@ export async function runChecks(): Promise<Tally> {
 
 if (isMain(import.meta.url)) {
   const checked = await runChecks();
-  finish(process.argv[2] === "fast" ? checked : addTallies([checked, await runUnitTests()]));
+  finish(process.argv[2] === "fast" ? checked : addTallies([checked, await runTests("unit")]));
 }

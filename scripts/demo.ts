@@ -30,6 +30,7 @@ export function mean(values: readonly number[]): number {
   return sum / values.length;
 }
 `;
+const grouped = (count: number): string => count.toLocaleString("en");
 const question = "Where are the import rules of this repository written down?";
 const smokeNotice =
   "This is the embedded smoke model: a real Llama 4 in miniature that proves every stage from packing to ghost text.\n" +
@@ -70,35 +71,43 @@ async function loadModel(engine: EngineApi, modelPath: string): Promise<Loaded> 
     console.log(`${name}: ${available ? "ready" : "not available"}, ${detail}`);
   console.log(
     `${model.name}: ${model.architecture}, ${(model.parameters / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} M parameters ` +
-      `in ${bytes(model.fileBytes)}, context ${model.contextTokens.toLocaleString("en")} tokens, on the ${model.backend}; ` +
+      `in ${bytes(model.fileBytes)}, context ${grouped(model.contextTokens)} tokens, on the ${model.backend}; ` +
       `loaded and checked in ${seconds(milliseconds)}`,
   );
   if (model.isSmokeModel) console.log(paint("yellow", smokeNotice));
   return { model, milliseconds };
 }
 
-async function showPack(engine: EngineApi): Promise<PackSummary> {
-  heading("The whole repository, packed", "pack .");
+async function pack(engine: EngineApi, budgetTokens: number | null): Promise<PackSummary> {
   let summary: PackSummary | undefined;
-  {
-    using progress = new Progress("packing this repository: files");
-    for await (const event of engine.pack({ root, budgetTokens: null })) {
-      if (event.kind === "progress") progress.count(event.files, event.files, 0);
-      else summary = event.summary;
-    }
+  using progress = new Progress("packing this repository");
+  for await (const event of engine.pack({ root, budgetTokens })) {
+    if (event.kind === "progress") progress.say(`${event.files} files, ${bytes(event.bytes)}`);
+    else summary = event.summary;
   }
-  if (summary === undefined) return fail("the engine ended its packing without a summary");
-  const rows = summary.folders
+  return summary ?? fail("the engine ended its packing without a summary");
+}
+
+/** Packs all of it, then as much as a chat on this machine reads while somebody waits: that pack the chat will use. */
+async function showPack(engine: EngineApi, model: ModelInfo): Promise<PackSummary> {
+  heading("The whole repository, packed", "pack .");
+  const whole = await pack(engine, model.contextTokens);
+  const rows = whole.folders
     .filter(({ path }) => path !== "" && !path.includes("/"))
     .sort((a, b) => b.tokens - a.tokens)
     .slice(0, 8)
-    .map(({ path, files, tokens }) => [`${path}/`, `${files}`, tokens.toLocaleString("en")]);
-  const all = ["all", `${summary.files}`, summary.tokens.toLocaleString("en")];
-  console.log(table(["folder", "files", "tokens"], [...rows, all]));
+    .map(({ path, files, tokens }) => [`${path}/`, `${files}`, grouped(tokens)]);
+  console.log(table(["folder", "files", "tokens"], [...rows, ["all", `${whole.files}`, grouped(whole.tokens)]]));
   console.log(
-    `${summary.omitted.length} entries left out, each with its reason; packed in ${seconds(summary.milliseconds)}.`,
+    `${whole.omitted.length} entries left out, each with its reason; packed in ${seconds(whole.milliseconds)}.`,
   );
-  return summary;
+  const affordable = await pack(engine, null);
+  if (affordable.tokens < whole.tokens) {
+    console.log(
+      `Chat takes ${grouped(affordable.tokens)} tokens of it (${affordable.files} files): what this machine reads while somebody waits.`,
+    );
+  }
+  return whole;
 }
 
 function showCompletion(engine: EngineApi): Promise<Answer> {
@@ -158,11 +167,10 @@ async function stream(events: AsyncIterable<GenerationEvent>, frame: Frame): Pro
 
 function timingRow(name: string, { timings, firstWordMs }: Answer): readonly string[] {
   const { promptTokens, cachedTokens, prefillMs, generatedTokens, decodeMs } = timings;
-  const rate = (tokens: number, ms: number): string =>
-    ms > 0 ? Math.round((1000 * tokens) / ms).toLocaleString("en") : "";
+  const rate = (tokens: number, ms: number): string => (ms > 0 ? grouped(Math.round((1000 * tokens) / ms)) : "");
   return [
     name,
-    promptTokens.toLocaleString("en"),
+    grouped(promptTokens),
     rate(promptTokens - cachedTokens, prefillMs),
     `${generatedTokens}`,
     rate(generatedTokens, decodeMs),
@@ -179,12 +187,12 @@ async function makePackage(): Promise<string> {
 
 async function showEverything(engine: EngineApi, modelPath: string): Promise<void> {
   const loaded = await loadModel(engine, modelPath);
-  const pack = await showPack(engine);
+  const packed = await showPack(engine, loaded.model);
   const completion = await showCompletion(engine);
   const answer = await showChat(engine);
   console.log(`\n${paint("bold", "What it took")}`);
   console.log(
-    `Loading the model ${seconds(loaded.milliseconds)}; packing ${pack.tokens.toLocaleString("en")} tokens ${seconds(pack.milliseconds)}.`,
+    `Loading the model ${seconds(loaded.milliseconds)}; packing ${grouped(packed.tokens)} tokens ${seconds(packed.milliseconds)}.`,
   );
   const head = ["", "prompt tokens", "read per second", "written", "per second", "first word"];
   console.log(table(head, [timingRow("completion", completion), timingRow("chat", answer)]));

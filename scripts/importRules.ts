@@ -18,9 +18,9 @@ export const dependencyHomes: Readonly<Record<string, string>> = {
   comlink: "engine/rpc/link.ts",
   dompurify: "webview/ui/markdown.ts",
   "highlight.js": "webview/ui/highlight.ts",
-  ignore: "engine/repo/ignore.ts",
   marked: "webview/ui/markdown.ts",
-  "web-tree-sitter": "engine/repo/treeSitter.ts",
+  "web-tree-sitter": "engine/repo/structure/extract.ts",
+  webgpu: "engine/ops/gpu/device.ts",
 };
 
 const literally = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -14,6 +14,7 @@ export class Progress implements Disposable {
   readonly #timer: NodeJS.Timeout;
   #detail = "";
   #frame = 0;
+  #isDone = false;
 
   constructor(what: string) {
     this.#what = what;
@@ -21,6 +22,11 @@ export class Progress implements Disposable {
       ? setInterval(() => this.#redraw(), redrawMs)
       : setInterval(() => console.error(`  ${this.#line()}`), logEveryMs);
     if (process.stderr.isTTY) this.#redraw();
+  }
+
+  /** Work whose end is not known: how far it is, in words. */
+  say(detail: string): void {
+    this.#detail = ` ${detail}`;
   }
 
   /** Work that can be counted: a bar, the rate and what is left at that rate. */
@@ -32,6 +38,8 @@ export class Progress implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
     clearInterval(this.#timer);
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   }

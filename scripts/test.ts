@@ -8,7 +8,7 @@ import { runChecks } from "./check.ts";
 import { artefactPath, hostTarget } from "./package.ts";
 import { addTallies, finish, nothing, readTallyLine, type Tally } from "./tally.ts";
 import { paint, runProgram, seconds } from "./terminal.ts";
-import { runUnitTests } from "./unitTests.ts";
+import { runTests } from "./vitestProject.ts";
 
 const root = join(import.meta.dirname, "..");
 const tallies: Tally[] = [];
@@ -30,7 +30,7 @@ async function script(name: string, file: string, parameters: readonly string[] 
   });
   const skipped = [...run.output.matchAll(/^skipped: (.+)$/gm)].map((match) => `${name}: ${match[1]}`);
   const counted = readTallyLine(run.output);
-  const failed = Array.from({ length: counted?.failed ?? 0 }, (_, index) => `${name}: failure ${index + 1} above`);
+  const failed = [...run.output.matchAll(/^ +✗ (.+)$/gm)].map((match) => `${name}: ${match[1]}`);
   if (run.exitCode !== 0 && failed.length === 0) failed.push(`${name} (exit ${run.exitCode})`);
   const passedAlone = failed.length === 0 && skipped.length === 0 ? 1 : 0;
   return { passed: counted?.passed ?? passedAlone, failed, skipped };
@@ -41,7 +41,8 @@ await part("Checks", runChecks);
 if (built.failed.length > 0) {
   tallies.push({ ...nothing, skipped: ["unit tests, package and end-to-end tests: the build failed"] });
 } else {
-  await part("Unit tests", runUnitTests);
+  await part("Unit tests", () => runTests("unit"));
+  await part("GPU tests", () => runTests("gpu"));
   const packed = await part("Package", () => script("package", "scripts/package.ts", [hostTarget()]));
   if (packed.failed.length > 0)
     tallies.push({ ...nothing, skipped: ["end-to-end tests: there is no package to test"] });

@@ -1,11 +1,16 @@
-/** The unit tests, run by vitest in this process so that every skipped test can be listed with its reason. */
+/** The tests of one vitest project, run in this process so that every skipped test can be listed with its reason. */
 import { join } from "node:path";
 import { startVitest } from "vitest/node";
 import type { Tally } from "./tally.ts";
 
-/** Runs all unit tests, printing a line a file. Tests that did not pass are named with their file. */
-export async function runUnitTests(): Promise<Tally> {
-  const vitest = await startVitest("test", [], { root: join(import.meta.dirname, ".."), watch: false, run: true });
+/** Runs a project of vitest.config.ts, printing a line a file. Tests that did not pass are named with their file. */
+export async function runTests(project: "unit" | "gpu"): Promise<Tally> {
+  const vitest = await startVitest("test", [], {
+    root: join(import.meta.dirname, ".."),
+    project,
+    watch: false,
+    run: true,
+  });
   const failed: string[] = [];
   const skipped: string[] = [];
   let passed = 0;
@@ -21,7 +26,7 @@ export async function runUnitTests(): Promise<Tally> {
     }
   }
   const unhandled = vitest.state.getUnhandledErrors();
-  if (unhandled.length > 0) failed.push(`${unhandled.length} unhandled errors in the unit tests`);
+  if (unhandled.length > 0) failed.push(`${unhandled.length} unhandled errors in the ${project} tests`);
   await vitest.close();
   return { passed, failed, skipped };
 }
