@@ -11,7 +11,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BrowserContext, chromium } from "playwright-core";
@@ -34,6 +34,8 @@ const settings: Settings = {
   "security.workspace.trust.enabled": false,
   "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
   "files.hotExit": "off",
+  // Always the likeliest word: two runs get the same answers, of the same length.
+  "outrider.chat.temperature": 0,
 };
 
 const browserFlags = [
@@ -84,8 +86,9 @@ export class VSCode implements AsyncDisposable {
     writeFileSync(join(folder, "config.yaml"), "auth: none\n");
     const vscode = new VSCode(ground, folder, await freePort());
     writeFileSync(join(folder, "user/User/settings.json"), JSON.stringify(settings, null, 2));
-    // A run that dies early must not leave the detached server behind.
-    process.once("exit", vscode.#killAll);
+    // A run that dies early must not leave its server, browser or folder behind.
+    process.once("exit", vscode.#abandon);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endOnSignal);
     try {
       await Promise.all([vscode.#startServer(), vscode.#startBrowser(options.pixelRatio)]);
     } catch (error) {
@@ -118,6 +121,13 @@ export class VSCode implements AsyncDisposable {
     return new CodeWindow(page, workspace);
   }
 
+  /** Ends what a broken suite may have left, so that the next one begins with no extension host and no engine. */
+  endExtensionHosts(): void {
+    for (const { pid, command } of processesOf(this.folder)) {
+      if (/--type=extensionHost|\bengine\.mjs\b/.test(command)) endProcess(pid);
+    }
+  }
+
   /** Log files written so far whose path matches, oldest first. */
   logs(pattern: RegExp): readonly string[] {
     return readdirSync(join(this.folder, "user"), { recursive: true, encoding: "utf8" })
@@ -138,20 +148,14 @@ export class VSCode implements AsyncDisposable {
       process.kill(server.pid, "SIGTERM");
       await Promise.race([exited, sleep(5000, undefined, { ref: false })]);
     }
-    this.#killAll();
-    process.removeListener("exit", this.#killAll);
-    // The last writes of processes just killed may still land.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    this.#abandon();
+    process.removeListener("exit", this.#abandon);
   }
 
-  readonly #killAll = (): void => {
-    for (const { pid } of processesOf(this.folder)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // Ended by itself meanwhile.
-      }
-    }
+  readonly #abandon = (): void => {
+    for (const { pid } of processesOf(this.folder)) endProcess(pid);
+    // The last writes of processes just killed may still land.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
 
   #commonArguments(): readonly string[] {
@@ -174,6 +178,8 @@ export class VSCode implements AsyncDisposable {
         "--disable-workspace-trust",
         "--disable-getting-started-override",
         "--disable-proxy",
+        // A page that goes without a farewell leaves its extension host waiting for it to come back: three hours by default.
+        ...["--reconnection-grace-time", "5"],
         ...["--vscode-option", `builtin-extensions-dir=${this.#ground.builtins}`],
       ],
       { env: this.#env, detached: true, stdio: ["ignore", log, log] },
@@ -198,6 +204,9 @@ export class VSCode implements AsyncDisposable {
       env: this.#env,
       args: browserFlags,
       timeout: 60_000,
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
     });
   }
 
@@ -205,6 +214,18 @@ export class VSCode implements AsyncDisposable {
     if (!this.#browser) throw new Error("the browser has not started");
     return this.#browser;
   }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Ended by itself meanwhile.
+  }
+}
+
+function endOnSignal(signal: NodeJS.Signals): void {
+  process.exit(128 + constants.signals[signal]);
 }
 
 async function isHealthy(origin: string): Promise<boolean> {

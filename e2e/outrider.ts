@@ -58,9 +58,37 @@ export class ChatPanel {
     return this.#frame.locator(`body.${themeKind}`);
   }
 
+  /** Asks, and returns when the panel has begun an answer. */
   async ask(text: string): Promise<void> {
+    const before = await this.answers.count();
     await this.question.fill(text);
     await this.question.press("Enter");
+    await until(
+      "an answer to begin",
+      () => this.answers.count(),
+      (count) => count > before,
+    );
+  }
+
+  /**
+   * Asks until an answer is well under way and shows no sign of ending: a small model now and then ends after a line.
+   * The limit on an answer's tokens must be high.
+   */
+  async askAtLength(): Promise<void> {
+    const questions = [
+      "Write a long list of functions.",
+      "Explain everything.",
+      "Write the numbers from 1 to 10000.",
+      "Go on.",
+    ];
+    for (const question of questions) {
+      await this.ask(question);
+      const isLongOrDone = async () => (await this.state()) !== "writing" || (await this.answerText()).length > 600;
+      await this.untilState("writing", "done");
+      await until("a long answer, or its end", isLongOrDone, Boolean, startLimitMs);
+      if ((await this.state()) === "writing") return;
+    }
+    throw new Error(`none of ${questions.length} questions had a long answer; the last: ${await this.answerText()}`);
   }
 
   /** State of the newest answer: waiting, reading, writing, done, stopped or failed. */

@@ -58,7 +58,7 @@ console.log(paint("dim", `end-to-end tests: ${since(started)}`));
 finish(tally);
 
 function chosenSuites(words: readonly string[]): readonly Suite[] {
-  const all: readonly Suite[] = options.harness ? [probeSuite] : [editing, chat, engine, packing];
+  const all: readonly Suite[] = options.harness ? [probeSuite] : [editing, chat, packing, engine];
   const chosen = all.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
   const names = all.map(({ name }) => name).join(", ");
   return chosen.length > 0 ? chosen : fail(`No suite is named like ${words.join(" or ")}; there are: ${names}.`);
@@ -79,7 +79,7 @@ async function groundOrReason(): Promise<Ground | string> {
 
 async function runSuites(ground: Ground): Promise<void> {
   const vsix = options.harness ? undefined : (namedPackage ?? (await buildPackage()));
-  await using vscode = await VSCode.start(ground, { pixelRatio: options["update-images"] ? 2 : 1 });
+  await using vscode = await VSCode.start(ground, { pixelRatio: options["update-images"] ? 1.5 : 1 });
   await vscode.installExtension(vsix ?? (await packageProbe(join(vscode.folder, "probe"))));
   console.log(paint("dim", `VS Code is up with ${vsix ? basename(vsix) : "the probe"}: ${since(started)}`));
   for (const suite of suites) await runSuite(suite, vscode, ground);
@@ -102,9 +102,11 @@ async function runSuite(suite: Suite, vscode: VSCode, ground: Ground): Promise<v
     try {
       if (broken) throw new Skipped(`"${broken}" failed`);
       scene ??= await openScene(vscode, workspace, ground);
-      await withinLimit(check(scene));
+      const measured = await withinLimit(check(scene));
       tally.passed++;
-      console.log(`  ${paint("green", "✓")} ${name} ${paint("dim", since(begun))}`);
+      console.log(
+        `  ${paint("green", "✓")} ${name} ${paint("dim", typeof measured === "string" ? `${since(begun)}, ${measured}` : since(begun))}`,
+      );
     } catch (error) {
       const title = `${suite.name}: ${name}`;
       if (error instanceof Skipped) {
@@ -120,6 +122,7 @@ async function runSuite(suite: Suite, vscode: VSCode, ground: Ground): Promise<v
     }
   }
   await scene?.window.close();
+  if (broken) vscode.endExtensionHosts();
 }
 
 async function openScene(vscode: VSCode, workspace: string, ground: Ground): Promise<Scene> {
@@ -138,13 +141,13 @@ async function openScene(vscode: VSCode, workspace: string, ground: Ground): Pro
   return { vscode, window, workspace, hasLogs: ground.hasLogs, picture, readmePicture };
 }
 
-async function withinLimit(check: Promise<void>): Promise<void> {
+async function withinLimit<T>(check: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${factLimitMs / 1000} s`)), factLimitMs);
   });
   try {
-    await Promise.race([check, limit]);
+    return await Promise.race([check, limit]);
   } finally {
     clearTimeout(timer);
   }

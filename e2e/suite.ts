@@ -10,7 +10,8 @@ export interface Suite {
 export interface Fact {
   /** A sentence that is true when the check passes. */
   readonly name: string;
-  readonly check: (scene: Scene) => Promise<void>;
+  /** A string it returns is a measurement to print beside the time. */
+  readonly check: (scene: Scene) => Promise<unknown>;
 }
 
 export interface Scene {

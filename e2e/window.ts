@@ -3,7 +3,7 @@
  * nowhere else.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FrameLocator, Locator, Page } from "playwright-core";
 
@@ -13,6 +13,8 @@ export type Settings = Readonly<Record<string, unknown>>;
 
 export class CodeWindow {
   readonly page: Page;
+  /** Uncaught errors of the window's scripts, those in webviews among them, and what a security policy refused. */
+  readonly scriptErrors: readonly string[];
   readonly #workspace: string;
   #settings: Settings = {};
   #changes = 0;
@@ -20,15 +22,22 @@ export class CodeWindow {
   constructor(page: Page, workspace: string) {
     this.page = page;
     this.#workspace = workspace;
+    const errors: string[] = [];
+    this.scriptErrors = errors;
+    page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
+    page.on("console", (message) => {
+      if (/Content Security Policy/i.test(message.text())) errors.push(message.text());
+    });
   }
 
   /**
-   * Changes settings of the workspace over those changed before, and returns when they are in force, which the title of
-   * the page tells. (The user's own settings file will not do: some seconds after its start, code-server no longer sees
-   * changes of it.)
+   * Changes settings of the workspace over those changed before, and returns when they are in force. The title tells:
+   * it is changed with them, by characters of no width, so that pictures are not changed by it. (The user's own settings
+   * file will not do: some seconds after a window has opened, code-server no longer sees changes of it.)
    */
   async changeSettings(changes: Settings): Promise<void> {
-    const title = `settings ${++this.#changes}`;
+    const mark = "\u200b".repeat(++this.#changes);
+    const title = `${basename(this.#workspace)}${mark}`;
     this.#settings = { ...this.#settings, ...changes, "window.title": title };
     mkdirSync(join(this.#workspace, ".vscode"), { recursive: true });
     writeFileSync(join(this.#workspace, ".vscode/settings.json"), JSON.stringify(this.#settings, null, 2));
@@ -108,6 +117,8 @@ export class CodeWindow {
     await this.page.mouse.down();
     await this.page.mouse.move(border.x + pixels, border.y, { steps: 5 });
     await this.page.mouse.up();
+    // Off the border again, which lights up under the pointer.
+    await this.page.mouse.move(border.x + 2 * pixels, border.y);
   }
 
   async reload(): Promise<void> {

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { engineLine, errorsLogged, startLimitMs, untilEngineSays } from "../outrider.ts";
-import { isAlive, outsideConnections, sidecarsOf } from "../processes.ts";
-import { fact, Skipped, type Suite } from "../suite.ts";
+import { engineLine, startLimitMs, untilEngineSays } from "../outrider.ts";
+import { sidecarsOf } from "../processes.ts";
+import { fact, type Suite } from "../suite.ts";
 import { type CodeWindow, until } from "../window.ts";
+import { closing } from "./closing.ts";
 
 export const editing: Suite = {
   name: "editing",
@@ -41,23 +42,7 @@ export const editing: Suite = {
       await untilEngineSays(window, /^Ready/);
       assert.equal(sidecarsOf(vscode.folder).length, 1);
     }),
-    fact("nothing holds a connection to another machine", async ({ vscode }) => {
-      assert.deepEqual(outsideConnections(vscode.folder), []);
-    }),
-    fact("the log has no errors", async ({ vscode, hasLogs }) => {
-      if (!hasLogs) throw new Skipped("this VS Code writes no logs (its logging module did not compile)");
-      assert.deepEqual(errorsLogged(vscode), []);
-    }),
-    fact("the engine is gone once its window is closed", async ({ vscode, window }) => {
-      const [sidecar] = sidecarsOf(vscode.folder);
-      assert.ok(sidecar, "no engine runs");
-      await window.close();
-      await until(
-        "the engine to end",
-        () => isAlive(sidecar.pid),
-        (alive) => !alive,
-      );
-    }),
+    ...closing(),
   ],
 };
 

@@ -4,6 +4,7 @@ import { ChatPanel, engineLine, startLimitMs, untilEngineSays } from "../outride
 import { isAlive, sidecarsOf } from "../processes.ts";
 import { fact, type Scene, type Suite } from "../suite.ts";
 import { until } from "../window.ts";
+import { closing } from "./closing.ts";
 
 export const engine: Suite = {
   name: "engine",
@@ -54,16 +55,17 @@ export const engine: Suite = {
       async ({ vscode, window }) => {
         const panel = new ChatPanel(window);
         await window.changeSettings({ "outrider.chat.maxTokens": 100_000 });
-        await panel.ask("Write every file again.");
-        await panel.untilState("writing");
+        await panel.askAtLength();
+        const questions = await panel.questions.count();
         process.kill(onlySidecar({ vscode }), "SIGKILL");
         await panel.untilState("failed");
         await window.changeSettings({ "outrider.chat.maxTokens": 60 });
         await panel.retryButton.click();
         await panel.untilState("done");
-        assert.equal(await panel.questions.count(), 2);
+        assert.equal(await panel.questions.count(), questions);
       },
     ),
+    ...closing({ provoked: /SIGKILL/ }),
   ],
 };
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { packedFiles } from "../fixture.ts";
 import { startLimitMs } from "../outrider.ts";
 import { fact, type Suite } from "../suite.ts";
+import { closing } from "./closing.ts";
 
 export const packing: Suite = {
   name: "packing",
@@ -20,5 +21,6 @@ export const packing: Suite = {
       assert.match(report, /logo\.png.*binary/i, report);
       assert.match(report, /build.*ignore/i, report);
     }),
+    ...closing(),
   ],
 };
