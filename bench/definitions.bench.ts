@@ -5,7 +5,7 @@
  *
  * Needs universal-ctags (with JSON) on the path. A definition is a file, a name and a line. The two programs do not list
  * the same kinds: fields, parameters, local variables and the like are taken out of theirs, and kinds that ctags lacks for
- * a language out of ours; the table below says which. Files we leave out of a pack are left out here.
+ * a language out of ours; the table below says which. What ctags has no name for (__anon…) does not count. Files we leave out of a pack are left out here.
  *
  * Prints a table and, with --show, examples of each difference; writes nothing.
  */
@@ -51,7 +51,7 @@ const comparisons: { readonly [language: string]: Comparison } = {
   },
   c: {
     ctags: "C",
-    theirs: ["function", "struct", "union", "enum", "enumerator", "typedef", "macro"],
+    theirs: ["function", "struct", "union", "enum", "enumerator", "typedef", "macro", "prototype"],
     ours: ["function", "struct", "enum", "constant", "type", "macro"],
   },
 };
@@ -69,24 +69,30 @@ for (const root of positionals) {
       ([path, file]) => languageOf(path)?.id === language && file.structure !== null,
     );
     if (files.length < 10) continue;
-    const ours = new Map<string, string>();
+    const ours = new Map<string, string>(); // what ctags should have too
+    const all = new Set<string>(); // what it may have
     for (const [path, { structure }] of files) {
       const definitions = structure?.definitions;
       definitions?.names.forEach((name, index) => {
         const kind = kindOf(definitions, index);
-        if (comparison.ours.includes(kind)) ours.set(`${path}:${definitions.lines[index]} ${bare(name)}`, kind);
+        const key = `${path}:${definitions.lines[index]} ${bare(name)}`;
+        all.add(key);
+        if (comparison.ours.includes(kind)) ours.set(key, kind);
       });
     }
-    const theirs = new Map<string, string>();
+    const theirs = new Map<string, string>(); // what we should have
+    const known = new Set<string>(); // of any kind: locals and prototypes too
     for (const tag of ctags(
       root,
       comparison.ctags,
       files.map(([path]) => path),
     )) {
-      if (comparison.theirs.includes(tag.kind)) theirs.set(`${tag.path}:${tag.line} ${bare(tag.name)}`, tag.kind);
+      const key = `${tag.path}:${tag.line} ${bare(tag.name)}`;
+      known.add(key);
+      if (comparison.theirs.includes(tag.kind)) theirs.set(key, tag.kind);
     }
-    const missing = [...theirs.keys()].filter((key) => !ours.has(key));
-    const extra = [...ours.keys()].filter((key) => !theirs.has(key));
+    const missing = [...theirs.keys()].filter((key) => !all.has(key) && !key.includes(" __anon"));
+    const extra = [...ours.keys()].filter((key) => !known.has(key));
     const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(2)}%`;
     console.log(
       `${root} ${language}: ${files.length} files, ctags ${theirs.size}, ours ${ours.size}, ` +
@@ -114,10 +120,10 @@ function ctags(root: string, language: string, paths: readonly string[]): Tag[] 
       "--output-format=json",
       "--fields=+nKs",
       `--languages=${language}`,
-      "--extras=-F",
       "-L",
       "-",
-      ...(language === "C" ? ["--langmap=C:+.h", "--kinds-C=+p"] : []),
+      `--kinds-${language}=*`,
+      ...(language === "C" ? ["--langmap=C:+.h"] : []),
     ],
     {
       cwd: root,

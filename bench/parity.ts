@@ -7,8 +7,10 @@
  * its own: the same prompt in steps of 64 and of 1 token, and with its defaults (f16 cache, flash attention). Quantised
  * models round activations to 8 bits, and every implementation rounds differently: that distance is the floor.
  *
- * Prints a table, writes bench/results/parity.csv, exits 1 when a case is over its limit.
+ * Prints a table, writes bench/results/parity.csv (--quick and --only replace their rows in it) and exits 1 when a case is
+ * over its limit.
  */
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -136,7 +138,7 @@ async function main(): Promise<number> {
   const subjects = [nanoSubject("F32"), nanoSubject("Q8_0"), ...cases.map(randomSubject)].filter(
     ({ name, type, promptTokens }) => `${name} ${type} ${promptTokens}`.includes(values.only),
   );
-  const rows = [csvHeader];
+  const rows: string[] = [];
   let failures = 0;
   const folder = await mkdtemp(join(tmpdir(), "outrider-parity-"));
   try {
@@ -152,13 +154,23 @@ async function main(): Promise<number> {
   } finally {
     await rm(folder, { recursive: true });
   }
-  if (values.only === "") await writeFile(new URL("./results/parity.csv", import.meta.url), `${rows.join("\n")}\n`);
+  const isPart = values.quick || values.only !== "";
+  await writeResults(rows, isPart);
   console.log(
     failures === 0
       ? `\nall ${subjects.length} cases within their limits`
       : `\n${failures} of ${subjects.length} cases over their limit`,
   );
   return failures === 0 ? 0 : 1;
+}
+
+/** The results file; a run of some cases replaces their rows and leaves the others. */
+async function writeResults(rows: readonly string[], isPart: boolean): Promise<void> {
+  const file = new URL("./results/parity.csv", import.meta.url);
+  const before = isPart && existsSync(file) ? (await readFile(file, "utf8")).trimEnd().split("\n").slice(1) : [];
+  const caseOf = (row: string): string => row.split(",", 5).join();
+  const byCase = new Map([...before, ...rows].map((row) => [caseOf(row), row]));
+  await writeFile(file, `${[csvHeader, ...byCase.values()].join("\n")}\n`);
 }
 
 const backends: Readonly<Record<string, () => Promise<Ops>>> = {

@@ -43,9 +43,9 @@ const llama4Shapes: readonly (readonly [string, RandomModelSpec])[] = [
   ["llama4 alternating 8 layers", maverickLike8],
 ];
 const otherShapes: readonly (readonly [string, RandomModelSpec])[] = [
-  ["llama4 128 experts, no QK norm", manyExperts],
+  ["llama4 128 experts without QK norm", manyExperts],
   ["llama", llama],
-  ["llama plain RoPE, tied", llamaPlain],
+  ["llama plain RoPE and tied", llamaPlain],
 ];
 const mainTypes: readonly GgmlType[] = ["F32", "Q8_0", "Q4_0", "Q4_K", "Q6_K"];
 
@@ -83,7 +83,7 @@ export function vectorCases(): readonly ParityCase[] {
     ["llama4 alternating, 8 layers", { ...narrow, layers: 8, moeStep: 2, heads: 2, headDim: 128 }],
     ["llama4 128 experts, no QK norm, tied", { ...narrow, moeStep: 2, experts: 128, expertWidth: 32, tied: true }],
     [
-      "llama plain RoPE, tied",
+      "llama plain RoPE and tied",
       { ...small, architecture: "llama", experts: 0, ropeFactors: false, tied: true, kvHeads: 4 },
     ],
     ["llama", { ...small, architecture: "llama", experts: 0, type: "Q8_0" }],

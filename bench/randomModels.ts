@@ -139,12 +139,16 @@ function modelMetadata(spec: RandomModelSpec): ReadonlyMap<string, GgufTypedValu
 
 const ropeBase = 500_000;
 
-/** Standard deviation of a projection's output for an input of RMS 1. */
+/**
+ * Standard deviation of a projection's output for an input of RMS 1. What a layer adds to the residual stream (output and
+ * down) is for four layers and shrinks as 1/sqrt(layers), the usual rule for initialising deep transformers.
+ */
 const gains = { q: 1.2, k: 1.2, v: 1, output: 0.5, gate: 1.2, up: 1, down: 0.3, router: 2, head: 1 };
 
 function modelTensors(spec: RandomModelSpec): readonly RandomTensor[] {
   const { width, heads, kvHeads, headDim, experts, expertWidth, denseWidth } = spec;
   const tensors: RandomTensor[] = [];
+  const depth = Math.sqrt(4 / spec.layers);
   let dealt = 0;
   const nextType = (cols: number): GgmlType => {
     if (spec.type !== "mixed") return spec.type;
@@ -198,20 +202,20 @@ function modelTensors(spec: RandomModelSpec): readonly RandomTensor[] {
     if (q === undefined || k === undefined) throw new Error("two tensors were just added");
     tensors.push({ ...k, bytes: () => keysLikeQueries(k.bytes(), q.bytes(), spec) });
     matrix(name("attn_v"), [width, kvHeads * headDim], gains.v);
-    matrix(name("attn_output"), [heads * headDim, width], gains.output);
+    matrix(name("attn_output"), [heads * headDim, width], gains.output * depth);
     norm(name("ffn_norm"));
     if (experts > 0 && (layer + 1) % spec.moeStep === 0) {
       tensors.push(topicRouter(name("ffn_gate_inp"), spec, embedding));
       matrix(name("ffn_gate_exps"), [width, expertWidth, experts], gains.gate);
       matrix(name("ffn_up_exps"), [width, expertWidth, experts], gains.up);
-      matrix(name("ffn_down_exps"), [expertWidth, width, experts], gains.down);
+      matrix(name("ffn_down_exps"), [expertWidth, width, experts], gains.down * depth);
       matrix(name("ffn_gate_shexp"), [width, expertWidth], gains.gate);
       matrix(name("ffn_up_shexp"), [width, expertWidth], gains.up);
-      matrix(name("ffn_down_shexp"), [expertWidth, width], gains.down);
+      matrix(name("ffn_down_shexp"), [expertWidth, width], gains.down * depth);
     } else {
       matrix(name("ffn_gate"), [width, denseWidth], gains.gate);
       matrix(name("ffn_up"), [width, denseWidth], gains.up);
-      matrix(name("ffn_down"), [denseWidth, width], gains.down);
+      matrix(name("ffn_down"), [denseWidth, width], gains.down * depth);
     }
   }
   return tensors;

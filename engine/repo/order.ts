@@ -1,12 +1,17 @@
 /**
- * The order of files in a pack: least recently changed first, folder by folder, so that tomorrow's edits fall near the
- * end and the encoded prefix before them survives.
+ * The order of files in a pack: what changed least recently stands first, so that tomorrow's edits fall near the end and
+ * the encoded prefix before them survives.
  *
- * Recency is the position of a commit in `git log`, not its date: dates lie and ties are common. A folder is as recent
- * as its most recent file. Files git has not seen change within the window are oldest; untracked ones are newest.
+ * What moves is not a file but a group of neighbours by path, about one chunk of the model in size, whose borders depend
+ * on names and hardly on contents. A group is as recent as its most recent file. So an edit re-encodes one group in repo
+ * mode and moves one group in exact mode; moving files or folders was measured worse (bench/packReplay.bench.ts), and so
+ * was ordering by how often a file changes, because then every commit reorders files it did not touch.
+ *
+ * Recency is the position of a commit in `git log`, not its date: dates lie and ties are common. Files git has not seen
+ * change within the window are oldest; untracked ones are newest.
  */
-import { type GitPlace, runGit } from "./git.ts";
-import { compareCodeUnits, folderOf } from "./paths.ts";
+import { runGit } from "./git.ts";
+import { compareByFolder, compareCodeUnits } from "./paths.ts";
 
 /** Path → how many commits ago it last changed, 0 for the newest commit. Empty when git is absent. */
 export interface Churn {
@@ -23,13 +28,13 @@ export const noChurn: Churn = { commitsAgo: new Map(), commits: 0 };
  */
 export const churnWindow = 8192;
 
-/** One pass over the history of the folder `root`. */
-export async function readChurn(place: GitPlace, root: string, signal?: AbortSignal): Promise<Churn> {
+/** One pass over the history of the folder `root`, whose path below the top of the repository is `prefix`. */
+export async function readChurn(root: string, prefix: string, signal?: AbortSignal, revision = "HEAD"): Promise<Churn> {
   const commitsAgo = new Map<string, number>();
   let commits = 0;
   const args = ["-C", root, "log", "-z", "--name-only", "--no-renames", "--relative", "--format=%x01"];
-  args.push(`--max-count=${churnWindow}`, "HEAD", "--");
-  if (place.prefix !== "") args.push(".");
+  args.push(`--max-count=${churnWindow}`, revision, "--");
+  if (prefix !== "") args.push(".");
   const ended = await runGit(
     args,
     (piece) => {
@@ -47,22 +52,57 @@ export async function readChurn(place: GitPlace, root: string, signal?: AbortSig
   return ended ? { commitsAgo, commits } : noChurn;
 }
 
-/** Sorts paths into pack order. Without churn this is folder, then name, by code unit. */
-export function packOrder(paths: readonly string[], churn: Churn): string[] {
-  const folderAgo = new Map<string, number>();
-  for (const path of paths) {
-    const folder = folderOf(path);
-    folderAgo.set(folder, Math.min(folderAgo.get(folder) ?? Number.POSITIVE_INFINITY, commitsAgo(path, churn)));
+export interface SizedFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Sorts files into pack order. Without churn this is folder, then name, by code unit. */
+export function packOrder(files: readonly SizedFile[], churn: Churn): string[] {
+  return groupFiles(files)
+    .map((group) => ({ group, ago: Math.min(...group.map(({ path }) => commitsAgo(path, churn))) }))
+    .sort((a, b) => b.ago - a.ago || compareByFolder(firstPath(a.group), firstPath(b.group)))
+    .flatMap(({ group }) => group.map(({ path }) => path));
+}
+
+function firstPath(group: readonly SizedFile[]): string {
+  return group[0]?.path ?? "";
+}
+
+/** 8192 tokens of source code, the chunk of Llama 4 Scout, are some 28 KB. */
+const groupBytes = 28_672;
+
+/**
+ * Cuts files, sorted by folder, into groups of at most `groupBytes` (a larger file is a group alone). A border also
+ * follows every fourth name by hash once a group is a quarter full: a file that grows past its group then shifts the
+ * borders only up to the next such name.
+ */
+export function groupFiles(files: readonly SizedFile[]): SizedFile[][] {
+  const groups: SizedFile[][] = [];
+  let group: SizedFile[] = [];
+  let bytes = 0;
+  for (const file of [...files].sort((a, b) => compareByFolder(a.path, b.path))) {
+    if (group.length > 0 && bytes + file.bytes > groupBytes) close();
+    group.push(file);
+    bytes += file.bytes;
+    if (bytes * 4 > groupBytes && hashOf(file.path) % 4 === 0) close();
   }
-  return [...paths].sort((a, b) => {
-    const folderA = folderOf(a);
-    const folderB = folderOf(b);
-    if (folderA !== folderB) {
-      const byAge = (folderAgo.get(folderB) ?? 0) - (folderAgo.get(folderA) ?? 0);
-      return byAge || compareCodeUnits(folderA, folderB);
-    }
-    return commitsAgo(b, churn) - commitsAgo(a, churn) || compareCodeUnits(a, b);
-  });
+  if (group.length > 0) close();
+  return groups;
+
+  function close(): void {
+    groups.push(group);
+    group = [];
+    bytes = 0;
+  }
+}
+
+/** FNV-1a over UTF-16 units, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  // The low bits of FNV follow the last character; fold the high ones in.
+  return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 /**

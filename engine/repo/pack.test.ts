@@ -335,34 +335,29 @@ describe("a second pack with the same memory", () => {
 });
 
 describe.skipIf(!hasGit())("with git (skipped where it is not installed)", () => {
-  test("files stand from least to most recently changed, folder by folder, untracked ones last", async () => {
-    await using tree = await createTestTree({
-      "z.ts": "1\n",
-      "cold/b.ts": "1\n",
-      "cold/a.ts": "1\n",
-      "hot/a.ts": "1\n",
-      "hot/b.ts": "1\n",
-    });
+  test("groups of files stand from least to most recently changed, untracked ones last", async () => {
+    // Each file fills a group of its own.
+    const text = (version: number) => `${version} ${"x ".repeat(12_000)}\n`.replaceAll(" x x x x", "\nx x x x");
+    const names = ["z.ts", "cold/b.ts", "cold/a.ts", "hot/a.ts", "hot/b.ts"];
+    await using tree = await createTestTree(Object.fromEntries(names.map((name) => [name, text(1)])));
     tree.git("init");
     const commit = () => {
       tree.git("add", "-A");
       tree.git("commit", "-m", "x");
     };
     commit();
-    await tree.write({ "hot/a.ts": "2\n" });
-    commit();
-    await tree.write({ "cold/a.ts": "2\n" });
-    commit();
-    await tree.write({ "hot/b.ts": "2\n" });
-    commit();
-    await tree.write({ "new.ts": "1\n" });
+    for (const changed of ["hot/a.ts", "cold/a.ts", "hot/b.ts"]) {
+      await tree.write({ [changed]: text(2) });
+      commit();
+    }
+    await tree.write({ "new.ts": text(1) });
     const pack = await packOf(tree.root);
     expect(pack.files.map((file) => file.path)).toEqual([
-      "cold/b.ts",
-      "cold/a.ts",
-      "hot/a.ts",
-      "hot/b.ts",
       "z.ts",
+      "cold/b.ts",
+      "hot/a.ts",
+      "cold/a.ts",
+      "hot/b.ts",
       "new.ts",
     ]);
     expect(pack.summary.hasChurn).toBe(true);

@@ -122,7 +122,7 @@ export async function packRepository(root: string, options: PackOptions): Promis
   const walkMs = performance.now() - started;
 
   // Git runs beside the reading; only what is left of it at the end is waited for.
-  const churnRead = walked.git === null ? Promise.resolve(noChurn) : readChurn(walked.git, walked.root, signal);
+  const churnRead = walked.git === null ? Promise.resolve(noChurn) : readChurn(walked.root, walked.git.prefix, signal);
   churnRead.catch(() => undefined); // aborted while reading: the reading reports it
 
   const readStarted = performance.now();
@@ -141,7 +141,10 @@ export async function packRepository(root: string, options: PackOptions): Promis
 
   const orderStarted = performance.now();
   const churn = await churnRead;
-  const order = packOrder([...accepted.keys()], churn);
+  const order = packOrder(
+    [...accepted].map(([path, { file }]) => ({ path, bytes: file.bytes })),
+    churn,
+  );
   const orderMs = performance.now() - orderStarted;
 
   const layoutStarted = performance.now();

@@ -1,6 +1,7 @@
 ; Definitions and references of JavaScript. Captures: @definition.<kind> spans the construct, @name its name, @body what a
 ; signature leaves out; @reference is the name of something used.
 
+(function_expression name: (identifier) @name body: (_) @body) @definition.function
 (function_declaration name: (identifier) @name body: (_) @body) @definition.function
 (generator_function_declaration name: (identifier) @name body: (_) @body) @definition.function
 (class_declaration name: (identifier) @name body: (_) @body) @definition.class

@@ -1,5 +1,6 @@
 ; Definitions and references of TypeScript with JSX: those of TypeScript and the elements. See ../javascript/tags.scm for the captures.
 
+(function_expression name: (identifier) @name body: (_) @body) @definition.function
 (function_declaration name: (identifier) @name body: (_) @body) @definition.function
 (generator_function_declaration name: (identifier) @name body: (_) @body) @definition.function
 (function_signature name: (identifier) @name) @definition.function

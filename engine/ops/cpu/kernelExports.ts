@@ -16,8 +16,8 @@ export interface KernelExports {
   groupBytes(layout: number, cols: number): number;
   /** The layout a GGUF type id is packed into, -1 for none. */
   layoutOf(type: number): number;
-  /** Packs whole groups of rows. */
-  repack(type: number, source: number, target: number, rows: number, cols: number): void;
+  /** Packs rows from the start of a group on. `scratch` is 512 bytes. */
+  repack(type: number, source: number, target: number, rows: number, cols: number, scratch: number): void;
   /** One row of a packed weight as floats. */
   unpackRow(layout: number, weight: number, cols: number, row: number, out: number): void;
 }

@@ -9,6 +9,7 @@ import type { CpuWeight } from "./resources.ts";
 
 /** A piece is read and packed in a few milliseconds, so the event loop gets its turn between two. */
 const pieceBytes = 2 * 1024 * 1024;
+const packScratchBytes = 512;
 
 /**
  * Copies and packs a weight. One-dimensional tensors become plain f32 vectors. Fails with `outOfMemory`, with `modelFile`
@@ -44,10 +45,11 @@ export async function uploadWeight(
 
   const at = heap.allocate(isVector ? 4 * cols : expertBytes * experts, `weight ${source.name}`);
   try {
-    const staging = heap.allocate(pieceGroups * groupRows * rowBytes, `the upload of ${source.name}`);
+    const stagingBytes = pieceGroups * groupRows * rowBytes;
+    const staging = heap.allocate(stagingBytes + packScratchBytes, `the upload of ${source.name}`);
     const vectorGroup = isVector ? heap.allocate(groupBytes, `the upload of ${source.name}`) : 0;
     try {
-      const piece = new Uint8Array(pieceGroups * groupRows * rowBytes);
+      const piece = new Uint8Array(stagingBytes);
       for (let expert = 0; expert < experts; expert++) {
         for (let group = 0; group < groups; group += pieceGroups) {
           signal?.throwIfAborted();
@@ -57,7 +59,7 @@ export async function uploadWeight(
           await source.read(bytes, (expert * rows + first) * rowBytes);
           heap.u8.set(bytes, staging);
           const target = isVector ? vectorGroup : at + expert * expertBytes + group * groupBytes;
-          kernels.repack(id, staging, target, count, cols);
+          kernels.repack(id, staging, target, count, cols, staging + stagingBytes);
         }
       }
       if (isVector) kernels.unpackRow(layout, vectorGroup, cols, 0, at);

@@ -75,7 +75,7 @@ export async function createStructureReader(assets: StructureAssets): Promise<St
       if (tree === null) return null;
       try {
         if (tree.rootNode.isError && tree.rootNode.childCount > mostErrorParts) return null;
-        return collect(own.query, tree, text);
+        return collect(language, own.query, tree, text);
       } finally {
         tree.delete();
       }
@@ -97,7 +97,7 @@ interface Found {
 
 const weakKinds: ReadonlySet<DefinitionKind> = new Set(["constant", "variable", "type"]);
 
-function collect(query: Query, tree: Tree, text: string): FileStructure {
+function collect(language: Language, query: Query, tree: Tree, text: string): FileStructure {
   const definitions = new Map<number, Found>();
   const references = new Map<number, { name: string; line: number }>();
   const imports = new Set<string>();
@@ -121,7 +121,7 @@ function collect(query: Query, tree: Tree, text: string): FileStructure {
     }
     if (name === undefined) continue;
     construct ??= name;
-    if (kind === undefined) continue;
+    if (kind === undefined || isNoName(kind, text.slice(name.startIndex, name.endIndex))) continue;
     const known = definitions.get(name.startIndex);
     if (known !== undefined && !(weakKinds.has(known.kind) && !weakKinds.has(kind))) continue;
     definitions.set(name.startIndex, {
@@ -135,8 +135,36 @@ function collect(query: Query, tree: Tree, text: string): FileStructure {
       endLine: lastLineOf(construct),
     });
   }
+  if (tree.rootNode.hasError) recoverFromErrors(language, text, definitions);
   for (const start of definitions.keys()) references.delete(start);
   return toColumns([...definitions.values()], [...references], [...imports], text);
+}
+
+/** A blank, or a keyword that error recovery took for the name of a method (`if (x) { … }` in a broken class). */
+function isNoName(kind: DefinitionKind, name: string): boolean {
+  return name === "_" || (kind === "method" && /^(?:if|for|while|switch|const|let|var|function)$/.test(name));
+}
+
+/**
+ * The TypeScript grammar (0.23.2) does not know that a line break ends a member of an interface before a `<`, and may
+ * take the rest of a file for one error. What stands at the start of a line is then found by its keyword.
+ */
+const scriptLine =
+  /^(?:export )?(?:default )?(?:declare )?(?:abstract |async )?(class|interface|enum|function|type|namespace)\*? ([\p{ID_Start}$_][\p{ID_Continue}$]*)/gmu;
+
+function recoverFromErrors(language: Language, text: string, definitions: Map<number, Found>): void {
+  if (!/^(?:typescript|tsx|javascript)$/.test(language.id)) return;
+  for (const match of text.matchAll(scriptLine)) {
+    const [whole, keyword, name] = match as unknown as [string, string, string]; // both groups take part in every match
+    const nameStart = match.index + whole.length - name.length;
+    if (definitions.has(nameStart)) continue;
+    const newline = text.indexOf("\n", nameStart);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(0, nameStart).split("\n").length;
+    const kind = keyword === "namespace" ? "module" : definitionKinds.find((known) => known === keyword);
+    if (kind === undefined) continue;
+    definitions.set(nameStart, { name, kind, nameStart, start: match.index, end, bodyStart: end, line, endLine: line });
+  }
 }
 
 function toColumns(
