@@ -26,9 +26,11 @@ export async function untilEngineSays(window: CodeWindow, wanted: RegExp): Promi
 
 /** The chat panel. Opening it is the caller's business. */
 export class ChatPanel {
+  readonly #window: CodeWindow;
   readonly #frame: FrameLocator;
 
   constructor(window: CodeWindow) {
+    this.#window = window;
     this.#frame = window.webview(extensionId);
   }
 
@@ -70,9 +72,19 @@ export class ChatPanel {
     );
   }
 
+  async newChat(): Promise<void> {
+    await this.#window.command("Outrider: New Chat");
+    await until(
+      "no turns",
+      () => this.questions.count(),
+      (count) => count === 0,
+    );
+  }
+
   /**
-   * Asks until an answer is well under way and shows no sign of ending: a small model now and then ends after a line.
-   * The limit on an answer's tokens must be high.
+   * Begins a conversation whose first answer is well under way and shows no sign of ending. The limit on an answer's
+   * tokens must be high. A small model that always takes the likeliest word talks in circles when it is asked first
+   * thing (nine of nine questions: beyond 3,000 tokens); after other turns it may end within a line.
    */
   async askAtLength(): Promise<void> {
     const questions = [
@@ -82,6 +94,7 @@ export class ChatPanel {
       "Go on.",
     ];
     for (const question of questions) {
+      await this.newChat();
       await this.ask(question);
       const isLongOrDone = async () => (await this.state()) !== "writing" || (await this.answerText()).length > 600;
       await this.untilState("writing", "done");

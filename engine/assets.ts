@@ -1,7 +1,6 @@
 /**
  * Where the files that travel with the engine are: beside the bundle in dist/, or in the source tree when run from there.
  */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The embedded model. In a bundle this file is dist/engine.mjs, in the tree engine/assets.ts: both are one folder deep. */
@@ -13,5 +12,3 @@ export function embeddedModelPath(): string {
 export function manifestPath(): string {
   return fileURLToPath(new URL("../package.json", import.meta.url));
 }
-
-export const hasEmbeddedModel = (): boolean => existsSync(embeddedModelPath());

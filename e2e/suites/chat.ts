@@ -50,7 +50,7 @@ export const chat: Suite = {
       );
 
       assert.ok(
-        busy > 0.3,
+        busy > 0.15,
         `only ${busy.toFixed(2)} cores were in use before (${idle.toFixed(2)} after): that proves nothing`,
       );
       // Left alone the answer would take minutes. Page, host and browser share two cores with whatever else runs: at a
@@ -82,12 +82,7 @@ export const chat: Suite = {
     }),
     fact("a new chat begins empty", async ({ window }) => {
       const panel = new ChatPanel(window);
-      await window.command("Outrider: New Chat");
-      await until(
-        "no turns",
-        () => panel.questions.count(),
-        (count) => count === 0,
-      );
+      await panel.newChat();
       await panel.ask("Which file adds up the total of an order?");
       await panel.untilState("done");
       assert.equal(await panel.answers.count(), 1);

@@ -12,11 +12,9 @@ import { RangeFile } from "./rangeFile.ts";
 import type { TensorSource } from "./tensorSource.ts";
 
 export {
-  type GgufArray,
   type GgufMetadata,
   type GgufTypedValue,
   type GgufValue,
-  type GgufValueType,
   readArray,
   readBoolean,
   readNumber,

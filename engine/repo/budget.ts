@@ -5,7 +5,7 @@
  *   examples, then data, then vendored code; in each class the most recently changed first, then the shallowest. A file
  *   larger than a quarter of the budget waits until all others had their turn. A file is never cut.
  */
-import { isBuildFile, languageOf } from "./languages.ts";
+import { isBuildFile, isTestPath, languageOf } from "./languages.ts";
 import { type Churn, commitsAgo } from "./order.ts";
 import { baseNameOf, compareCodeUnits } from "./paths.ts";
 
@@ -42,13 +42,10 @@ function depth(path: string): number {
 }
 
 const vendored = /(?:^|\/)(?:vendor|vendored|third[-_]?party|extern|external|deps|Pods|node_modules)\//i;
-const tests =
-  /(?:^|\/)(?:tests?|spec|__tests__|__mocks__|fixtures?|testdata|e2e|examples?|samples?|demos?|bench(?:marks?)?)\/|[._-](?:test|spec|bench|stories)\.[a-z]+$|(?:^|\/)test_[^/]*\.py$|_test\.(?:go|py|rb|c|cc|cpp)$/i;
-
 /** 0 comes first. */
 function fileClass(path: string): number {
   if (vendored.test(path)) return 5;
-  if (tests.test(path)) return 3;
+  if (isTestPath(path)) return 3;
   if (isBuildFile(path) || /^(?:readme|agents\.md|contributing|architecture)/i.test(baseNameOf(path))) return 0;
   const kind = languageOf(path)?.kind;
   if (kind === "code") return 1;

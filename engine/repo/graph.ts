@@ -1,14 +1,15 @@
 /**
  * Who uses whom: files as nodes, an edge for each name one file uses and another defines. From names alone, without
- * types: a name defined in several places is shared between them, unless the file imports one of them.
+ * types: a name defined in several places is shared between them, unless the file imports one of them. What tests define
+ * (mocks above all, with the names of the real thing) is used by tests only.
  */
 import { indexPaths, type PathIndex, resolveImport } from "./imports.ts";
-import { languageOf } from "./languages.ts";
+import { isTestPath, languageOf } from "./languages.ts";
 import { compareCodeUnits } from "./paths.ts";
 import type { FileStructure } from "./structure/fileStructure.ts";
 
 /** Columns: a large repository has millions of edges. Sorted by `from`, then in order of first use. */
-export interface Edges {
+interface Edges {
   /** Positions in `Graph.paths`. */
   readonly from: Int32Array;
   readonly to: Int32Array;
@@ -35,6 +36,7 @@ export function buildGraph(structures: ReadonlyMap<string, FileStructure>): Grap
   const paths = [...structures.keys()].sort(compareCodeUnits);
   const byFile = paths.map((path) => structures.get(path) as FileStructure);
   const families = paths.map(familyOf);
+  const isTest = paths.map(isTestPath);
   const index = indexPaths(paths);
   const number = new Map(paths.map((path, i) => [path, i]));
 
@@ -63,7 +65,10 @@ export function buildGraph(structures: ReadonlyMap<string, FileStructure>): Grap
       const meant = everywhere.filter((file) => imported.has(file));
       // A name the file defines itself is its own, unless it was imported all the same.
       if (meant.length === 0 && everywhere.length > mostDefinersAnyLanguage) continue;
-      const own = meant.length > 0 ? meant : everywhere.filter((file) => families[file] === families[from]);
+      const own =
+        meant.length > 0
+          ? meant
+          : everywhere.filter((file) => families[file] === families[from] && (!isTest[file] || isTest[from]));
       if (meant.length === 0 && (own.includes(from) || own.length > mostDefiners)) continue;
       const weight = (Math.sqrt(uses.counts[position] as number) * nameWeight(name)) / own.length;
       for (const to of own) add(from, to, name, weight);

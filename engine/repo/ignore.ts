@@ -41,14 +41,14 @@ export interface IgnoreScope {
 }
 
 /** The same for every folder of a walk. */
-export interface IgnoreShared {
+interface IgnoreShared {
   /** Path of the root below the git root, with a trailing "/", or "". */
   readonly prefix: string;
   readonly settings: readonly IgnoreSource[];
   readonly exclude: readonly IgnoreSource[];
 }
 
-export const ignoreFileNames = [".gitignore", ".outriderignore"] as const;
+const ignoreFileNames = [".gitignore", ".outriderignore"] as const;
 
 /**
  * The rule that decides `path` (from the root, "/" separated, no trailing slash), or null when none speaks.

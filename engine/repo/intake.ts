@@ -23,7 +23,7 @@ export interface AcceptedFile {
   readonly encoding: Encoding;
   readonly redactions: readonly Redaction[];
 }
-export type Intake = AcceptedFile | ({ readonly kind: "omitted"; readonly bytes: number } & Verdict);
+type Intake = AcceptedFile | ({ readonly kind: "omitted"; readonly bytes: number } & Verdict);
 
 /** What tells without reading that a file is as it was. Equal stamps of a settled file mean equal bytes. */
 export interface ReadFile {
@@ -78,7 +78,7 @@ function readOnce(file: number, path: string, limits: SizeLimits): ReadFile {
 }
 
 /** The same judgement for bytes already in memory. */
-export function judgeBytes(path: string, bytes: Buffer): Intake {
+function judgeBytes(path: string, bytes: Buffer): Intake {
   const decoded = decodeText(bytes);
   if (decoded.kind !== "text")
     return { kind: "omitted", bytes: bytes.length, code: decoded.kind, detail: decoded.detail };

@@ -144,3 +144,11 @@ const buildFiles = new Set(
 export function isBuildFile(path: string): boolean {
   return buildFiles.has(baseNameOf(path)) || /\.(?:sln|csproj|fsproj|cabal|gemspec)$/.test(path);
 }
+
+const tests =
+  /(?:^|\/)(?:tests?|spec|__tests__|__mocks__|fixtures?|testdata|e2e|examples?|samples?|demos?|bench(?:marks?)?)\/|[._-](?:test|spec|bench|stories)\.[a-z]+$|(?:^|\/)test_[^/]*\.py$|_test\.(?:go|py|rb|c|cc|cpp)$/i;
+
+/** Tests, fixtures, examples and benchmarks, by the habits of all languages. */
+export function isTestPath(path: string): boolean {
+  return tests.test(path);
+}

@@ -11,7 +11,7 @@
  * change within the window are oldest; untracked ones are newest.
  */
 import { runGit } from "./git.ts";
-import { compareByFolder, compareCodeUnits } from "./paths.ts";
+import { compareByFolder } from "./paths.ts";
 
 /** Path → how many commits ago it last changed, 0 for the newest commit. Empty when git is absent. */
 export interface Churn {
@@ -26,7 +26,7 @@ export const noChurn: Churn = { commitsAgo: new Map(), commits: 0 };
  * Log entries read at most. A bound in commits keeps the bytes a function of the history, which a bound in
  * milliseconds would not; beyond it recency says little about tomorrow.
  */
-export const churnWindow = 8192;
+const churnWindow = 8192;
 
 /** One pass over the history of the folder `root`, whose path below the top of the repository is `prefix`. */
 export async function readChurn(root: string, prefix: string, signal?: AbortSignal, revision = "HEAD"): Promise<Churn> {

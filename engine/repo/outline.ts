@@ -3,6 +3,7 @@
  * repository, which holds the definitions that matter most. Both give line numbers, so that an answer can cite them.
  */
 import type { Graph } from "./graph.ts";
+import { isTestPath } from "./languages.ts";
 import { displayPath } from "./paths.ts";
 import type { Ranks } from "./rank.ts";
 import { type DefinitionKind, type Definitions, type FileStructure, kindOf } from "./structure/fileStructure.ts";
@@ -47,12 +48,12 @@ export interface MapEntry {
   readonly definition: number;
 }
 
-/** All definitions that others use, most important first. */
+/** All definitions that others use, most important first; those of tests are not what a repository is about. */
 export function rankedEntries(graph: Graph, ranks: Ranks): readonly MapEntry[] {
   const entries: (MapEntry & { readonly score: number })[] = [];
   for (const [file, scores] of ranks.definitions.entries()) {
     const definitions = graph.structures[file]?.definitions;
-    if (definitions === undefined) continue;
+    if (definitions === undefined || isTestPath(graph.paths[file] ?? "")) continue;
     for (const [definition, score] of scores.entries()) {
       if (score > 0 && visibleDepth(definitions, definition) !== null) entries.push({ file, definition, score });
     }

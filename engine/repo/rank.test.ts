@@ -50,6 +50,15 @@ describe("the graph", () => {
     expect([...graph.edges.weights]).toEqual([0.5, 0.5]);
   });
 
+  test("the mock in a test is not what the program uses", async () => {
+    const graph = await graphOf({
+      "run.go": "package p\nfunc run() { w.Flush() }\n",
+      "real.go": "package p\nfunc (w *Writer) Flush() {}\n",
+      "run_test.go": "package p\nfunc (m *mock) Flush() {}\n",
+    });
+    expect(links(graph)).toEqual(["run.go → real.go Flush"]);
+  });
+
   test("a name a file defines itself and names of other languages are no links", async () => {
     const graph = await graphOf({
       "a.ts": "function run() {}\nrun();\n",

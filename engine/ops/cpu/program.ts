@@ -39,8 +39,8 @@ export class Program {
   private barriers = 0;
   private lastCommand = -1;
   private slices: Slice[] = [];
-  /** Measured time over guessed time, of all threads together. Set by whoever runs the slices. */
-  correction = 1;
+  /** Measured over guessed time; set by whoever runs the slices. Starts high, while the kernels still run in baseline code. */
+  correction = 4;
 
   constructor(heap: Heap, threads: number) {
     this.heap = heap;

@@ -24,7 +24,8 @@ export class ThreadPool {
   /** Whether the kernels use relaxed SIMD. */
   readonly relaxed: boolean;
   private readonly heap: Heap;
-  private readonly workers: Worker[];
+  private readonly workers: readonly Worker[];
+  private readonly exits: readonly Promise<void>[];
   private lost: EngineError | null = null;
   private isClosing = false;
   private readonly pace: Pace;
@@ -32,19 +33,29 @@ export class ThreadPool {
   private scratch = 0;
   private scratchBytes = 0;
 
-  private constructor(heap: Heap, kernels: KernelExports, relaxed: boolean, threads: number, workers: Worker[]) {
+  private constructor(
+    heap: Heap,
+    kernels: KernelExports,
+    relaxed: boolean,
+    threads: number,
+    workers: readonly Worker[],
+  ) {
     this.heap = heap;
     this.kernels = kernels;
     this.relaxed = relaxed;
     this.threads = threads;
     this.workers = workers;
     this.pace = new Pace(threads);
-    for (const worker of workers) {
-      worker.on("error", (error) => this.lose("a compute thread failed", error));
-      worker.on("exit", () => {
-        if (!this.isClosing) this.lose("a compute thread ended");
-      });
-    }
+    this.exits = workers.map(
+      (worker) =>
+        new Promise((resolve) => {
+          worker.on("error", (error) => this.lose("a compute thread failed", error));
+          worker.on("exit", () => {
+            if (!this.isClosing) this.lose("a compute thread ended");
+            resolve();
+          });
+        }),
+    );
   }
 
   static async start(heap: Heap, threads: number): Promise<ThreadPool> {
@@ -101,17 +112,17 @@ export class ThreadPool {
     return guessedNs > 0 ? (measuredMs * 1e6) / guessedNs : 1;
   }
 
+  /** Ends the threads. */
   async close(): Promise<void> {
     this.isClosing = true;
     if (this.workers.length === 0) return;
     Atomics.store(this.heap.i32, controlExit / 4, 1);
     // Referenced again: with nothing else on the event loop their end would never be heard.
     for (const worker of this.workers) worker.ref();
-    const exits = this.workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
-    if (this.lost) for (const worker of this.workers) void worker.terminate();
     Atomics.add(this.heap.i32, controlJob / 4, 1);
     Atomics.notify(this.heap.i32, controlJob / 4);
-    await Promise.all(exits);
+    if (this.lost) await Promise.all(this.workers.map((worker) => worker.terminate()));
+    await Promise.all(this.exits);
   }
 
   private runSlice(slice: Slice, threads: number): void {

@@ -221,7 +221,9 @@ function signatureOf(item: Found, text: string): string {
   // Constructs such as `f = () => …` start at the name; the keyword before it on the line says more than a few spaces.
   const lineStart = text.lastIndexOf("\n", item.start - 1) + 1;
   const before = text.slice(lineStart, item.start);
-  const start = /^\s*(?:(?:export|default|declare|pub|static|const|let|var|typedef|async|abstract)\b\s*)*$/.test(before)
+  const start = /^\s*(?:(?:export|default|declare|pub|static|const|let|var|type|typedef|async|abstract)\b\s*)*$/.test(
+    before,
+  )
     ? lineStart
     : item.start;
   const end = hasBody ? item.bodyStart : item.end;

@@ -38,14 +38,14 @@ export interface Definitions {
   readonly parents: Int32Array;
 }
 
-export interface References {
+interface References {
   readonly names: readonly string[];
   /** 1-based. */
   readonly lines: Uint32Array;
 }
 
 /** Each name a file uses once, with how often: what the graph is built from, counted where the file was read. */
-export interface Uses {
+interface Uses {
   readonly names: readonly string[];
   readonly counts: Uint32Array;
 }
