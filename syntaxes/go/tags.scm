@@ -1,7 +1,7 @@
 (function_declaration name: (identifier) @name body: (_) @body) @definition.function
 (method_declaration name: (field_identifier) @name body: (_) @body) @definition.method
 (type_declaration (type_spec name: (type_identifier) @name type: (struct_type (field_declaration_list) @body)) @definition.struct)
-(type_declaration (type_spec name: (type_identifier) @name type: (interface_type) @body) @definition.interface)
+(type_declaration (type_spec name: (type_identifier) @name type: (interface_type "{" @body)) @definition.interface)
 (type_declaration (type_spec name: (type_identifier) @name) @definition.type)
 (type_declaration (type_alias name: (type_identifier) @name) @definition.type)
 (method_elem name: (field_identifier) @name) @definition.method
