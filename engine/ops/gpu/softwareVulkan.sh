@@ -11,7 +11,10 @@ apt="apt-get -o DPkg::Lock::Timeout=500"
 
 if [ "${1:-}" = lavapipe ]; then
   list=/etc/apt/sources.list.d/bookworm-backports.list
-  [ -e "$list" ] || echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main" >"$list"
+  # Backports live on the mirror the machine uses already.
+  mirror=$(sed -nE 's/^(URIs:|deb) +(\[[^]]*\] +)?([a-z]+:[^ ]*\/debian)\/?( .*)?$/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || { echo "No Debian mirror is configured: add bookworm-backports by hand." >&2; exit 1; }
+  [ -e "$list" ] || echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm-backports main" >"$list"
   $apt update
   DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends -t bookworm-backports mesa-vulkan-drivers libvulkan1
   exit 0
